@@ -1,0 +1,108 @@
+"""Files that are whole or absent: written under a temporary name, then renamed; hashed to be checked later."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from shortlist.core.errors import EnvironmentFault
+
+_NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
+
+
+@contextlib.contextmanager
+def whole_folder(target: Path) -> Iterator[Path]:
+    """A fresh folder to write into; it takes `target`'s place only when the block ends without an error.
+
+    On any error, Ctrl-C included, what was written is removed and an older `target` stays as it was.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    draft = target.parent / f".{target.name}.{uuid.uuid4().hex[:8]}.partial"
+    draft.mkdir()
+    try:
+        with disk_errors(target):
+            yield draft
+        _replace_folder(draft, target)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def _replace_folder(draft: Path, target: Path) -> None:
+    if not target.exists():
+        draft.rename(target)
+        return
+    old = target.parent / f".{target.name}.{uuid.uuid4().hex[:8]}.old"
+    target.rename(old)
+    draft.rename(target)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def whole_file(target: Path) -> Iterator[Path]:
+    """A temporary path beside `target` that becomes `target` when the block ends without an error."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    draft = target.parent / f".{target.name}.{uuid.uuid4().hex[:8]}.partial"
+    try:
+        with disk_errors(target):
+            yield draft
+        os.replace(draft, target)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def disk_errors(target: Path) -> Iterator[None]:
+    """Turn a full or read-only disk into one clear error.
+
+    Arrow and DuckDB report a full disk as errors of their own whose text names it, hence the look at the text.
+    """
+    try:
+        yield
+    except Exception as error:
+        full = getattr(error, "errno", None) in _NO_SPACE or "no space left" in str(error).lower()
+        if full:
+            free = shutil.disk_usage(target.parent).free / 2**20
+            raise EnvironmentFault(
+                f"the disk is full: writing {target} failed with {free:,.0f} MiB left there. "
+                "Nothing half-written was kept. Free some space, or choose another place with --runs DIR."
+            ) from error
+        if isinstance(error, PermissionError):
+            raise EnvironmentFault(f"may not write {target}: {error.strerror}. Choose another place.") from error
+        raise
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write `value` as indented JSON, whole or not at all."""
+    with whole_file(path) as draft:
+        draft.write_text(json.dumps(value, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file."""
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def sha256(path: Path) -> str:
+    """Hex SHA-256 of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def fingerprint(value: Any) -> str:
+    """A short stable hash of any JSON value: equal values, equal fingerprints, on every machine."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def file_facts(path: Path) -> dict[str, Any]:
+    """Name, size and modification time in nanoseconds: enough to notice that a source has changed."""
+    stat = path.stat()
+    return {"file": str(path), "bytes": stat.st_size, "mtime_ns": stat.st_mtime_ns}

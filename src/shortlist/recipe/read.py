@@ -1,0 +1,140 @@
+"""Reading a recipe: TOML text, overrides from the command line, every problem at once with its line."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from shortlist.core.errors import Problem, RecipeError
+from shortlist.core.settings import read_settings
+from shortlist.recipe.sections import Recipe
+
+Check = Callable[[Recipe], list[Problem]]
+"""A further check that needs more than the recipe, such as the settings of the models it names."""
+
+
+def load_recipe(
+    path: str | Path,
+    overrides: Sequence[str] = (),
+    data_dir: str | Path | None = None,
+    check: Check | None = None,
+) -> Recipe:
+    """Read the recipe file at `path`.
+
+    `overrides` are `section.setting=value` texts, the value in TOML (a bare word is text). Paths under `[data]` are
+    taken from `data_dir`, by default the recipe's own folder. Raises RecipeError with all problems together.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise RecipeError([Problem("recipe", f"no file {path}. `shortlist init TABLES...` writes one.")], str(path))
+    text = path.read_text(encoding="utf-8")
+    base = Path(data_dir) if data_dir is not None else path.parent
+    if not base.is_dir():
+        raise RecipeError([Problem("--data", f"no folder {base}")], str(path))
+    return parse_recipe(text, path.name, overrides, base, check)
+
+
+def parse_recipe(
+    text: str,
+    file: str = "recipe.toml",
+    overrides: Sequence[str] = (),
+    data_dir: Path | None = None,
+    check: Check | None = None,
+) -> Recipe:
+    """Read a recipe from its text; see `load_recipe`."""
+    try:
+        values = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise RecipeError([Problem("not TOML", str(error))], file) from error
+    problems = [problem for entry in overrides if (problem := _override(values, entry))]
+    values.setdefault("name", _name_from(file))
+    recipe, found = read_settings(Recipe, values)
+    problems += found
+    if recipe is not None and check is not None:
+        problems += check(recipe)
+    if recipe is None or problems:
+        lines = _setting_lines(text)
+        raise RecipeError([_with_line(problem, lines) for problem in problems], file)
+    return _resolve_paths(recipe, data_dir) if data_dir is not None else recipe
+
+
+def _name_from(file: str) -> str:
+    stem = re.sub(r"[^A-Za-z0-9_.-]", "-", Path(file).stem).lstrip("-._")
+    return stem or "shortlist"
+
+
+def _override(values: dict[str, Any], entry: str) -> Problem | None:
+    """Apply one `a.b.c=value`; a Problem when it cannot be read."""
+    key, equals, raw = entry.partition("=")
+    parts = key.strip().split(".")
+    if not equals or not all(parts):
+        return Problem("--set", f"expected section.setting=value, found {entry!r}")
+    node = values
+    for part in parts[:-1]:
+        child = node.setdefault(part, {})
+        if part == "model" and isinstance(child, str):
+            child = node[part] = {"name": child}
+        if not isinstance(child, dict):
+            return Problem("--set", f"{key}: `{part}` is not a section")
+        node = child
+    node[parts[-1]] = _toml_value(raw.strip())
+    return None
+
+
+def _toml_value(raw: str) -> Any:
+    """A TOML value; what is not TOML is taken as text, so that quotes may be left out in a shell."""
+    try:
+        return tomllib.loads(f"value = {raw}")["value"]
+    except tomllib.TOMLDecodeError:
+        return raw
+
+
+_HEADER = re.compile(r"^\s*\[\s*([^\[\]]+?)\s*\]")
+_KEY = re.compile(r"^\s*((?:[A-Za-z0-9_-]+|\"[^\"]*\")(?:\s*\.\s*(?:[A-Za-z0-9_-]+|\"[^\"]*\"))*)\s*=")
+_INLINE_KEY = re.compile(r"[{,]\s*([A-Za-z0-9_-]+)\s*=")
+
+
+def _setting_lines(text: str) -> Mapping[str, int]:
+    """Line of each dotted setting: tomllib keeps no places, so headers, keys and inline tables are found by form."""
+    lines: dict[str, int] = {}
+    section = ""
+    for number, line in enumerate(text.splitlines(), start=1):
+        if header := _HEADER.match(line):
+            section = _plain(header[1])
+            lines.setdefault(section, number)
+        elif key := _KEY.match(line):
+            path = f"{section}.{_plain(key[1])}".lstrip(".")
+            lines.setdefault(path, number)
+            for inner in _INLINE_KEY.findall(line[key.end() :]):
+                lines.setdefault(f"{path}.{inner}", number)
+    return lines
+
+
+def _plain(key: str) -> str:
+    return ".".join(part.strip().strip('"') for part in key.split("."))
+
+
+def _with_line(problem: Problem, lines: Mapping[str, int]) -> Problem:
+    """The problem with the line of its setting, or of the nearest section above it."""
+    path = problem.where
+    while path and path not in lines:
+        path = path.rpartition(".")[0]
+    return replace(problem, line=lines.get(path, 0))
+
+
+def _resolve_paths(recipe: Recipe, base: Path) -> Recipe:
+    """Source paths made absolute below `base`; an absolute path stays as it is."""
+    given = recipe.data
+    found = {
+        name: str((base / value).absolute()) if value is not None else None
+        for name, value in (
+            ("interactions", given.interactions),
+            ("users", given.users),
+            ("items", given.items),
+        )
+    }
+    return recipe.model_copy(update={"data": given.model_copy(update=found)})

@@ -1,0 +1,230 @@
+"""The sections of a recipe. Every setting stands here once, with its default and its doc."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from shortlist.core.settings import Settings
+from shortlist.recipe.features import FeatureSetting
+
+
+class Data(Settings):
+    """Where the tables are: Parquet, CSV, TSV (also .gz), JSON lines; a file, a folder or a glob."""
+
+    interactions: str
+    """The log: one row an event."""
+    users: str | None = None
+    """One row a user."""
+    items: str | None = None
+    """One row an item."""
+
+
+class Schema(Settings):
+    """Which columns play which part. A click log without users or times needs only a target."""
+
+    user_id: str | None = None
+    """Column with the user; for anonymous traffic the session."""
+    item_id: str | None = None
+    """Column with the item."""
+    timestamp: str | None = None
+    """Column with the time: seconds, milliseconds or microseconds since 1970, dates, or ISO 8601 text."""
+    weight: str | None = None
+    """Column with a weight for each row's loss."""
+    targets: dict[str, str] = {}
+    """What to predict, as expressions over the columns: `liked = "rating >= 4"`. The first defines what is relevant."""
+    title: str | None = None
+    """Column of the item table to show people."""
+
+
+class Features(Settings):
+    """Features of each side by name. A side left out is inferred from its table; an empty one has only the id."""
+
+    user: dict[str, FeatureSetting] | None = None
+    """Features from the user table."""
+    item: dict[str, FeatureSetting] | None = None
+    """Features from the item table."""
+    context: dict[str, FeatureSetting] | None = None
+    """Features from the event itself: known when the request is made, such as device, place or time."""
+
+
+class Split(Settings):
+    """How rows are held out. Models learn from train, choose on validation, and are judged once on test."""
+
+    kind: Literal["time", "leave_one_out", "column", "random"] = "time"
+    """time: the last rows of all. leave_one_out: the last two of each user. column: as the table says."""
+    valid: float = Field(0.1, gt=0, lt=1)
+    """Share of rows for validation, for `time` and `random`."""
+    test: float = Field(0.1, gt=0, lt=1)
+    """Share of rows for the test, for `time` and `random`."""
+    column: str = "split"
+    """Column with `train`, `valid` and `test`, for `column`."""
+
+    @model_validator(mode="after")
+    def _leaves_train(self) -> Split:
+        if self.valid + self.test >= 0.9:
+            raise ValueError(
+                f"valid + test = {self.valid + self.test:g} leaves too little to train on; keep it below 0.9"
+            )
+        return self
+
+
+class Model(Settings):
+    """A model of the catalogue by name; its own settings stand beside the name."""
+
+    model_config = {**Settings.model_config, "extra": "allow"}
+
+    name: str
+    """Name in the catalogue: `shortlist doctor --models` lists them."""
+
+    def settings(self) -> dict[str, Any]:
+        """The settings beside the name."""
+        return dict(self.model_extra or {})
+
+
+class Optimiser(Settings):
+    """How one group of parameters is updated."""
+
+    name: Literal["adamw", "adagrad", "ftrl", "sgd"] = "adamw"
+    """adamw, adagrad, sgd, or ftrl (FTRL-proximal, for the wide part)."""
+    lr: float = Field(1e-3, gt=0)
+    """Learning rate (alpha of FTRL)."""
+    weight_decay: float = Field(0.0, ge=0)
+    """Decoupled decay for adamw, L2 penalty for the others."""
+    l1: float = Field(0.0, ge=0)
+    """L1 penalty, for ftrl: exact zeros."""
+
+
+class Training(Settings):
+    """What both stages share."""
+
+    epochs: int = Field(10, ge=1)
+    """Most passes over the training rows."""
+    batch_size: int = Field(1024, ge=2)
+    """Rows of a batch (positives, where negatives are sampled)."""
+    patience: int = Field(2, ge=1)
+    """Stop after this many epochs without a better validation metric; the best epoch is kept."""
+    history: int = Field(50, ge=0)
+    """How many of the user's events before this one the model sees."""
+    embedding: Optimiser = Optimiser()
+    """For embedding tables."""
+    dense: Optimiser = Optimiser()
+    """For everything else."""
+
+
+class Retrieval(Training):
+    """The first stage: from the whole catalogue to some hundreds of candidates."""
+
+    model: Model = Model(name="two_tower")
+    """Which model, and its settings."""
+    negatives: Literal["in_batch"] = "in_batch"
+    """in_batch: every other item of the batch, corrected for its frequency (logQ)."""
+
+
+class Negatives(Settings):
+    """What the ranker learns to put below the relevant items."""
+
+    sampled: int = Field(4, ge=0)
+    """Sampled negatives for each positive; 0 for a log with real negatives, such as impressions without a click."""
+    source: Literal["uniform", "popularity", "candidates"] = "candidates"
+    """candidates: from the user's own retrieved candidates, what the ranker will meet in the funnel. Without retrieval,
+    `popularity` takes its place."""
+    observed: bool = True
+    """Also learn from observed rows whose target is 0."""
+
+
+class Ranking(Training):
+    """The second stage: the order of the candidates."""
+
+    model: Model = Model(name="wide_deep")
+    """Which model, and its settings."""
+    negatives: Negatives = Negatives()
+    """Where negative examples come from."""
+    wide: Optimiser = Optimiser(name="ftrl", lr=0.05)
+    """For the linear part."""
+
+
+class Funnel(Settings):
+    """How an answer is made: candidates, filter, rank."""
+
+    candidates: int = Field(500, ge=1)
+    """How many candidates the first stage hands to the second."""
+    exclude_seen: bool = True
+    """Leave out what the user has already interacted with."""
+    retrieval_weight: float | Literal["auto"] = "auto"
+    """Final score = ranker's logit + this weight x retrieval score (standardised within the request). auto: the best
+    of a small grid on validation."""
+
+    @field_validator("retrieval_weight")
+    @classmethod
+    def _not_negative(cls, value: float | str) -> float | str:
+        if not isinstance(value, str) and value < 0:
+            raise ValueError("must not be negative")
+        return value
+
+
+class Evaluation(Settings):
+    """What is measured on the held-out users."""
+
+    metrics: tuple[str, ...] = (
+        "recall@20",
+        "recall@100",
+        "ndcg@10",
+        "ndcg@20",
+        "average_precision@12",
+        "hit_rate@10",
+    )
+    """Metrics of ranked lists, each over all held-out users."""
+    max_users: int | None = Field(None, ge=1)
+    """Evaluate on a random sample of this many users; default all."""
+
+
+class Compute(Settings):
+    """Where the work runs. Nothing else in the recipe changes with it."""
+
+    engine: Literal["duckdb", "spark"] = "duckdb"
+    """Engine for the tables."""
+    spark_master: str = "local[2]"
+    """Master of the Spark session, for `spark`, when no session exists yet."""
+    threads: int | None = Field(None, ge=1)
+    """Threads for tables and training; default: all cores of the machine."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where models train; auto takes a GPU when there is one."""
+
+
+class Recipe(Settings):
+    """Everything about one recommender."""
+
+    name: str = Field("shortlist", pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
+    """Name of the run's folder; by default the recipe file's name."""
+    seed: int = Field(0, ge=0)
+    """Seed of every random choice."""
+    data: Data
+    """Where the tables are."""
+    schema_: Schema = Field(alias="schema")
+    """Which columns play which part."""
+    features: Features = Features()
+    """What the models see."""
+    split: Split = Split()
+    """How rows are held out."""
+    retrieval: Retrieval | None = None
+    """The first stage. With neither stage named, both are built where the data permits."""
+    ranking: Ranking | None = None
+    """The second stage."""
+    funnel: Funnel = Funnel()
+    """How an answer is made."""
+    evaluation: Evaluation = Evaluation()
+    """What is measured."""
+    compute: Compute = Compute()
+    """Where the work runs."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _default_stages(cls, values: Any) -> Any:
+        """Neither stage named: retrieval where there are users and items, and a ranker."""
+        if not isinstance(values, dict) or {"retrieval", "ranking"} & values.keys():
+            return values
+        roles = values.get("schema")
+        has_both = isinstance(roles, dict) and {"user_id", "item_id"} <= roles.keys()
+        return {**values, "ranking": {}, **({"retrieval": {}} if has_both else {})}
