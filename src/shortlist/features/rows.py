@@ -1,0 +1,201 @@
+"""Encoded features: a table of them (users, items, one shard's context), and rows taken from it for a batch.
+
+Legend: n rows of the table, B rows of a batch, F fields, N numbers, H hotness, L history length.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+Ints = npt.NDArray[np.int32]
+Longs = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float32]
+
+BAG_PREFIX = "bag."
+
+
+@dataclass(frozen=True, slots=True)
+class PaddedBag:
+    """The values of a multi-hot column for a batch, rows padded with 0 after their `length`."""
+
+    values_BH: Ints
+    length_B: Ints
+
+
+@dataclass(frozen=True, slots=True)
+class RaggedBag:
+    """The values of a multi-hot column of a whole table: row i is `values[offsets[i]:offsets[i + 1]]`."""
+
+    values: Ints
+    offsets_n: Longs
+
+    def __len__(self) -> int:
+        return len(self.offsets_n) - 1
+
+    def counts(self) -> Longs:
+        """Number of values of each row."""
+        return np.diff(self.offsets_n)
+
+    def rows(self, rows_B: npt.NDArray[Any]) -> RaggedBag:
+        """The rows at `rows_B` as a ragged bag of their own."""
+        start_B, count_B = self.offsets_n[rows_B], self.offsets_n[rows_B + 1] - self.offsets_n[rows_B]
+        offsets_n = np.concatenate([np.zeros(1, np.int64), np.cumsum(count_B)])
+        place = np.arange(offsets_n[-1]) + np.repeat(start_B - offsets_n[:-1], count_B)
+        return RaggedBag(self.values[place], offsets_n)
+
+    def flat(self) -> tuple[Longs, Ints]:
+        """The row of each value, and the values."""
+        return np.repeat(np.arange(len(self)), self.counts()), self.values[
+            self.offsets_n[0] : self.offsets_n[-1]
+        ]
+
+    @classmethod
+    def of(cls, lists: Sequence[Sequence[int] | npt.NDArray[Any]]) -> RaggedBag:
+        """From a list of values for each row."""
+        counts = np.array([len(values) for values in lists], np.int64)
+        values = (
+            np.concatenate([np.asarray(v, np.int32) for v in lists])
+            if counts.sum()
+            else np.zeros(0, np.int32)
+        )
+        return cls(values, np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)]))
+
+    def take(self, rows_B: npt.NDArray[Any], hotness: int | None = None) -> PaddedBag:
+        """Rows as a padded matrix, as wide as the fullest of them (at least 1), or `hotness` wide."""
+        start_B = self.offsets_n[rows_B]
+        length_B = self.offsets_n[rows_B + 1] - start_B
+        width = max(int(length_B.max(initial=0)), 1) if hotness is None else hotness
+        length_B = np.minimum(length_B, width)
+        place_BH = start_B[:, None] + np.arange(width)
+        inside_BH = np.arange(width) < length_B[:, None]
+        if self.values.size == 0:
+            values_BH = np.zeros(place_BH.shape, np.int32)
+        else:
+            values_BH = np.where(inside_BH, self.values[np.where(inside_BH, place_BH, 0)], 0).astype(np.int32)
+        return PaddedBag(values_BH, length_B.astype(np.int32))
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryRows:
+    """A user's latest events before this one, oldest first, as rows of the item id column; then 0."""
+
+    ids_BL: Ints
+    length_B: Ints
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureRows:
+    """Encoded features of B rows; what a model's inputs are made of, in training and on the server alike."""
+
+    ids_BF: Ints
+    """Rows of the stacked space."""
+    numbers_BN: Floats
+    bags: Mapping[str, PaddedBag] = field(default_factory=dict)
+    history: HistoryRows | None = None
+
+    def __len__(self) -> int:
+        return len(self.ids_BF)
+
+    def repeat(self, times: int) -> FeatureRows:
+        """Each row `times` times in succession: one request beside each of its candidates."""
+        history = self.history
+        return FeatureRows(
+            np.repeat(self.ids_BF, times, 0),
+            np.repeat(self.numbers_BN, times, 0),
+            {
+                name: PaddedBag(np.repeat(bag.values_BH, times, 0), np.repeat(bag.length_B, times, 0))
+                for name, bag in self.bags.items()
+            },
+            history
+            and HistoryRows(np.repeat(history.ids_BL, times, 0), np.repeat(history.length_B, times, 0)),
+        )
+
+    def feeds(self) -> dict[str, npt.NDArray[Any]]:
+        """The arrays by input name; parts without columns are left out. The one home of ONNX input names."""
+        named: dict[str, npt.NDArray[Any]] = {}
+        if self.ids_BF.shape[1]:
+            named["ids"] = self.ids_BF
+        if self.numbers_BN.shape[1]:
+            named["numbers"] = self.numbers_BN
+        for name, bag in self.bags.items():
+            named[f"{BAG_PREFIX}{name}.values"] = bag.values_BH
+            named[f"{BAG_PREFIX}{name}.length"] = bag.length_B
+        if self.history is not None:
+            named["history.ids"] = self.history.ids_BL
+            named["history.length"] = self.history.length_B
+        return named
+
+
+def side_by_side(parts: Sequence[FeatureRows]) -> FeatureRows:
+    """Columns of several sides for the same B rows, in the order given; at most one part has a history."""
+    return FeatureRows(
+        np.concatenate([part.ids_BF for part in parts], axis=1),
+        np.concatenate([part.numbers_BN for part in parts], axis=1),
+        {name: bag for part in parts for name, bag in part.bags.items()},
+        next((part.history for part in parts if part.history is not None), None),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureTable:
+    """Encoded features of n rows, usually memory-mapped."""
+
+    ids_nF: Ints
+    numbers_nN: Floats
+    bags: Mapping[str, RaggedBag] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.ids_nF)
+
+    def take(self, rows_B: npt.NDArray[Any]) -> FeatureRows:
+        """The rows at `rows_B`."""
+        return FeatureRows(
+            self.ids_nF[rows_B],
+            self.numbers_nN[rows_B],
+            {name: bag.take(rows_B) for name, bag in self.bags.items()},
+        )
+
+    def to_arrow(self) -> dict[str, pa.Array]:
+        """As Arrow columns `ids`, `numbers` (fixed-size lists) and `bag.NAME` (lists)."""
+        columns: dict[str, pa.Array] = {
+            "ids": _matrix_to_arrow(self.ids_nF),
+            "numbers": _matrix_to_arrow(self.numbers_nN),
+        }
+        for name, bag in self.bags.items():
+            values = pa.array(bag.values)
+            columns[BAG_PREFIX + name] = pa.LargeListArray.from_arrays(pa.array(bag.offsets_n), values)
+        return columns
+
+    @classmethod
+    def from_arrow(cls, batch: pa.RecordBatch) -> FeatureTable:
+        """Views, not copies, on the columns of a record batch that `to_arrow` made; others are ignored."""
+        bags = {}
+        for name in batch.schema.names:
+            if name.startswith(BAG_PREFIX):
+                column = batch.column(name)
+                bags[name.removeprefix(BAG_PREFIX)] = RaggedBag(
+                    column.values.to_numpy(zero_copy_only=True), column.offsets.to_numpy(zero_copy_only=True)
+                )
+        return cls(matrix_from_arrow(batch.column("ids")), matrix_from_arrow(batch.column("numbers")), bags)
+
+
+def _matrix_to_arrow(matrix: npt.NDArray[Any]) -> pa.Array:
+    rows, width = matrix.shape
+    if width == 0:
+        return pa.nulls(rows, pa.list_(pa.from_numpy_dtype(matrix.dtype), 0)).fill_null([])
+    return pa.FixedSizeListArray.from_arrays(pa.array(np.ascontiguousarray(matrix).reshape(-1)), width)
+
+
+def matrix_from_arrow(column: pa.Array) -> npt.NDArray[Any]:
+    """A fixed-size list column as a matrix, without a copy."""
+    width = column.type.list_size
+    if width == 0:
+        return np.zeros((len(column), 0), column.type.value_type.to_pandas_dtype())
+    flat: npt.NDArray[Any] = column.flatten().to_numpy(zero_copy_only=True)
+    return flat.reshape(len(column), width)
