@@ -49,9 +49,7 @@ def test_absent_column_is_out_of_vocabulary() -> None:
 
 
 def test_column_without_values_leaves_only_the_oov_row() -> None:
-    empty = Categorical.fit(
-        Side.ITEM, "brand", recipe.Categorical(), Counts(pa.nulls(0), np.array([], np.int64))
-    )
+    empty = Categorical.fit(Side.ITEM, "brand", recipe.Categorical(), Counts(pa.nulls(0), np.array([], np.int64)))
     assert empty.columns()[0].size == 1
     assert empty.apply(pa.array(["acme"]))[0].tolist() == [0]
 

@@ -50,9 +50,7 @@ def test_column_is_a_bag() -> None:
     assert genres(recipe.MultiHot(min_count=2, max_hotness=3)).columns() == (column,)
 
 
-@pytest.mark.parametrize(
-    "kind", [pa.list_(pa.string()), pa.large_list(pa.string()), pa.list_(pa.large_string())]
-)
+@pytest.mark.parametrize("kind", [pa.list_(pa.string()), pa.large_list(pa.string()), pa.list_(pa.large_string())])
 def test_lists_by_hand(kind: pa.DataType) -> None:
     values = pa.array([["Drama", "Comedy"], [], None, [None, " Drama ", "x", ""], ["Drama|Comedy"]], kind)
     assert lists_of(genres(), values) == [[1, 2], [], [], [1], []]
@@ -69,9 +67,7 @@ def test_fixed_size_lists_and_slices() -> None:
     assert lists_of(genres(), text.slice(1, 2)) == [[1, 2], []]
 
 
-@pytest.mark.parametrize(
-    "values", [pa.nulls(2), pa.array([[], []]), pa.array([{"a": 1}] * 2), pa.array([[[1]], None])]
-)
+@pytest.mark.parametrize("values", [pa.nulls(2), pa.array([[], []]), pa.array([{"a": 1}] * 2), pa.array([[[1]], None])])
 def test_what_holds_no_values_is_empty(values: pa.Array) -> None:
     assert lists_of(genres(), values) == [[], []]
 
@@ -107,9 +103,7 @@ def test_lists_of_integers_and_the_same_as_text() -> None:
 words = st.sampled_from(["Drama", "Comedy", "Sci-Fi", "Épée", "Rare", "x", "", "日本", " Drama"])
 
 
-@given(
-    rows=st.lists(st.none() | st.lists(words, max_size=8), min_size=1, max_size=12), hotness=st.integers(1, 4)
-)
+@given(rows=st.lists(st.none() | st.lists(words, max_size=8), min_size=1, max_size=12), hotness=st.integers(1, 4))
 @settings(max_examples=150, deadline=None)
 def test_equals_the_naive_loop(rows: list[list[str] | None], hotness: int) -> None:
     feature = genres(recipe.MultiHot(max_hotness=hotness))

@@ -75,9 +75,7 @@ def test_standardised_training_rows_have_mean_0_and_deviation_1(values: list[flo
     mean, deviation = float(np.mean(values)), float(np.std(values))
     if deviation <= 1e-6 * abs(mean):
         return
-    out = np.array(
-        encoded(price("standardise", Moments(len(values), 0, mean, deviation)), values), np.float64
-    )
+    out = np.array(encoded(price("standardise", Moments(len(values), 0, mean, deviation)), values), np.float64)
     assert out.mean() == pytest.approx(0, abs=1e-4)
     assert out.std() == pytest.approx(1, abs=1e-4)
 

@@ -136,7 +136,7 @@ def some_rows() -> FeatureRows:
         np.array([[1], [2]], np.int32),
         np.array([[0.5], [1.5]], np.float32),
         {"user.tags": PaddedBag(np.array([[4, 5], [6, 0]], np.int32), np.array([2, 1], np.int32))},
-        HistoryRows(np.array([[8, 9], [7, 0]], np.int32), np.array([2, 1], np.int32)),
+        HistoryRows.each(np.array([[8, 9], [7, 0]], np.int32), np.array([2, 1], np.int32)),
     )
 
 
@@ -147,8 +147,9 @@ def test_repeat_puts_each_request_beside_each_of_its_candidates() -> None:
     assert repeated.bags["user.tags"].values_BH.tolist() == [[4, 5]] * 3 + [[6, 0]] * 3
     assert repeated.bags["user.tags"].length_B.tolist() == [2, 2, 2, 1, 1, 1]
     assert repeated.history is not None
-    assert repeated.history.ids_BL.tolist() == [[8, 9]] * 3 + [[7, 0]] * 3
-    assert repeated.history.length_B.tolist() == [2, 2, 2, 1, 1, 1]
+    assert repeated.history.of_B.tolist() == [0, 0, 0, 1, 1, 1]
+    assert repeated.history.ids_UL.tolist() == [[8, 9], [7, 0]]
+    assert repeated.history.length_U.tolist() == [2, 1]
 
 
 def test_repeat_without_a_history_has_none() -> None:
@@ -175,6 +176,7 @@ def test_feeds_name_only_what_is_there() -> None:
         "bag.user.tags.length",
         "history.ids",
         "history.length",
+        "history.of",
     ]
     bare = FeatureRows(np.zeros((2, 0), np.int32), np.zeros((2, 1), np.float32))
     assert list(bare.feeds()) == ["numbers"]

@@ -33,9 +33,7 @@ def test_rows_follow_the_counts_and_values_are_sorted() -> None:
     ("min_count", "max_size", "kept"),
     [(1, None, 4), (2, None, 3), (5, None, 3), (6, None, 1), (10, None, 0), (1, 2, 2), (6, 2, 1), (1, 99, 4)],
 )
-def test_rare_values_and_those_beyond_the_size_are_left_out(
-    min_count: int, max_size: int | None, kept: int
-) -> None:
+def test_rare_values_and_those_beyond_the_size_are_left_out(min_count: int, max_size: int | None, kept: int) -> None:
     fruit = counts(("pear", 9), ("apple", 5), ("fig", 5), ("kiwi", 1))
     vocabulary = Vocabulary.from_counts(fruit, min_count, max_size)
     assert vocabulary.size == 1 + kept
@@ -56,9 +54,7 @@ def test_text_is_sorted_by_its_bytes() -> None:
     asked=st.lists(st.none() | st.text(max_size=4), max_size=30),
 )
 @settings(max_examples=80, deadline=None)
-def test_both_ways_of_looking_text_up_equal_a_dictionary(
-    few: bool, known: list[str], asked: list[str | None]
-) -> None:
+def test_both_ways_of_looking_text_up_equal_a_dictionary(few: bool, known: list[str], asked: list[str | None]) -> None:
     row_of = {value: row for row, value in enumerate(known, start=1)}
     vocabulary = Vocabulary.from_rows(pa.array(known, pa.string()), np.arange(1, len(known) + 1))
     sought = asked + known
@@ -155,9 +151,7 @@ def test_values_of_rows_are_the_inverse_of_the_look_up() -> None:
     assert vocabulary.lookup(vocabulary.value_of_rows([5, 1])).tolist() == [5, 1]
 
 
-@pytest.mark.parametrize(
-    "values", [pa.array([30, 10, 20]), pa.array(["é", "", "a"]), pa.array([], pa.string())]
-)
+@pytest.mark.parametrize("values", [pa.array([30, 10, 20]), pa.array(["é", "", "a"]), pa.array([], pa.string())])
 def test_file_gives_the_same_look_ups_and_the_same_bytes(tmp_path: Path, values: pa.Array) -> None:
     vocabulary = Vocabulary.from_rows(values, np.arange(1, len(values) + 1))
     vocabulary.save(tmp_path / "first.arrow")

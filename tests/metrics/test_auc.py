@@ -33,9 +33,7 @@ rows_strategy = st.lists(
 @settings(max_examples=200, deadline=None)
 def test_equals_the_share_of_pairs_in_order(rows: list[Row]) -> None:
     score, label, weight = (np.array(column) for column in zip(*rows, strict=True))
-    assert auc(score.astype(np.float64), label, weight.astype(np.float64)) == pytest.approx(
-        naive(rows), abs=1e-12
-    )
+    assert auc(score.astype(np.float64), label, weight.astype(np.float64)) == pytest.approx(naive(rows), abs=1e-12)
 
 
 def test_by_hand() -> None:
@@ -92,8 +90,6 @@ def test_a_class_whose_weights_are_all_0_is_not_there() -> None:
         ([], [], None, "no row with a weight above 0"),
     ],
 )
-def test_refuses_broken_rows(
-    score: list[float], label: list[float], weight: list[float] | None, says: str
-) -> None:
+def test_refuses_broken_rows(score: list[float], label: list[float], weight: list[float] | None, says: str) -> None:
     with pytest.raises(ValueError, match=says):
         auc(np.array(score), np.array(label), None if weight is None else np.array(weight))

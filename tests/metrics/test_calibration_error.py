@@ -48,9 +48,7 @@ def test_a_weight_of_3_is_the_row_three_times() -> None:
     probability, label = random.random(60), random.random(60) < 0.5
     times = random.integers(1, 4, size=60)
     repeated = calibration_error(np.repeat(probability, times), np.repeat(label, times))
-    assert calibration_error(probability, label, times.astype(np.float64)) == pytest.approx(
-        repeated, rel=1e-12
-    )
+    assert calibration_error(probability, label, times.astype(np.float64)) == pytest.approx(repeated, rel=1e-12)
 
 
 def test_more_bins_than_rows_is_the_mean_distance_by_row() -> None:

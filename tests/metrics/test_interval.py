@@ -84,9 +84,7 @@ def test_equal_values_leave_no_doubt() -> None:
         ([1.0, 2.0], None, 95, "confidence must lie between 0 and 1, found 95"),
     ],
 )
-def test_mean_interval_refuses(
-    values: list[float], weights: list[float] | None, confidence: float, says: str
-) -> None:
+def test_mean_interval_refuses(values: list[float], weights: list[float] | None, confidence: float, says: str) -> None:
     with pytest.raises(ValueError, match=says):
         mean_interval(np.array(values), None if weights is None else np.array(weights), confidence)
 

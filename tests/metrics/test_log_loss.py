@@ -42,9 +42,7 @@ def test_certain_and_right_costs_next_to_nothing(probability: float, label: int)
 
 
 def test_rows_of_weight_0_are_not_there() -> None:
-    assert log_loss(np.array([0.5, 0.0]), np.array([1, 1]), np.array([3.0, 0.0])) == pytest.approx(
-        math.log(2)
-    )
+    assert log_loss(np.array([0.5, 0.0]), np.array([1, 1]), np.array([3.0, 0.0])) == pytest.approx(math.log(2))
 
 
 @pytest.mark.parametrize("value", [-0.1, 1.1])

@@ -79,7 +79,5 @@ def test_a_metric_of_lists_needs_a_cut_off(text: str, found: str) -> None:
 
 
 def test_an_unknown_name_unlike_any_is_shown_all_there_are() -> None:
-    with pytest.raises(
-        UserError, match=r"no metric is called `zzz`\. There is: auc, average_precision, .*recall"
-    ):
+    with pytest.raises(UserError, match=r"no metric is called `zzz`\. There is: auc, average_precision, .*recall"):
         parse("zzz@5")

@@ -13,9 +13,7 @@ def test_is_the_interval_of_the_differences_with_its_sign() -> None:
     a, b = np.array([0.9, 0.5, 0.4]), np.array([0.1, 0.5, 0.1])
     found = paired_difference(a, b)
     expected = mean_interval(np.array([0.8, 0.0, 0.3]))
-    assert (found.value, found.low, found.high) == pytest.approx(
-        (expected.value, expected.low, expected.high)
-    )
+    assert (found.value, found.low, found.high) == pytest.approx((expected.value, expected.low, expected.high))
     assert found.value == pytest.approx(1.1 / 3)
     assert paired_difference(b, a).value == -found.value
 

@@ -77,9 +77,7 @@ def lists(draw: st.DrawFn) -> tuple[BoolArray, IntArray, int]:
     """Lists of 0 to 12 positions, k on either side of that, and at least as many relevant items as hits."""
     users, length = draw(st.integers(1, 5)), draw(st.integers(0, 12))
     row = st.lists(st.booleans(), min_size=length, max_size=length)
-    hits = np.array(draw(st.lists(row, min_size=users, max_size=users)), dtype=np.bool_).reshape(
-        users, length
-    )
+    hits = np.array(draw(st.lists(row, min_size=users, max_size=users)), dtype=np.bool_).reshape(users, length)
     beyond = draw(st.lists(st.integers(0, 6), min_size=users, max_size=users))
     return hits, np.maximum(hits.sum(axis=1) + np.array(beyond), 1), draw(st.integers(1, 15))
 

@@ -78,9 +78,7 @@ class Encoder:
         columns that no row has are left out, and a column of mixed types is text.
         """
         columns = {
-            name: array_of([row.get(name) for row in rows])
-            for name in self.sources
-            if any(name in row for row in rows)
+            name: array_of([row.get(name) for row in rows]) for name in self.sources if any(name in row for row in rows)
         }
         known = np.zeros(len(rows), np.int32) if entity_rows is None else entity_rows
         return pa.record_batch({**columns, ROW: pa.array(known, pa.int32())})
@@ -102,8 +100,7 @@ class Encoder:
         try:
             state = read_json(folder / f"{side}.json")
             transforms = [
-                from_state(t, lambda name: Vocabulary.load(vocabulary_path(folder, name)))
-                for t in state["transforms"]
+                from_state(t, lambda name: Vocabulary.load(vocabulary_path(folder, name))) for t in state["transforms"]
             ]
             made = [column for transform in transforms for column in transform.columns()]
             columns = tuple(replace(c, offset=o) for c, o in zip(made, state["offsets"], strict=True))

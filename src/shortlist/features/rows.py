@@ -51,19 +51,13 @@ class RaggedBag:
 
     def flat(self) -> tuple[Longs, Ints]:
         """The row of each value, and the values."""
-        return np.repeat(np.arange(len(self)), self.counts()), self.values[
-            self.offsets_n[0] : self.offsets_n[-1]
-        ]
+        return np.repeat(np.arange(len(self)), self.counts()), self.values[self.offsets_n[0] : self.offsets_n[-1]]
 
     @classmethod
     def of(cls, lists: Sequence[Sequence[int] | npt.NDArray[Any]]) -> RaggedBag:
         """From a list of values for each row."""
         counts = np.array([len(values) for values in lists], np.int64)
-        values = (
-            np.concatenate([np.asarray(v, np.int32) for v in lists])
-            if counts.sum()
-            else np.zeros(0, np.int32)
-        )
+        values = np.concatenate([np.asarray(v, np.int32) for v in lists]) if counts.sum() else np.zeros(0, np.int32)
         return cls(values, np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)]))
 
     def take(self, rows_B: npt.NDArray[Any], hotness: int | None = None) -> PaddedBag:
@@ -83,10 +77,20 @@ class RaggedBag:
 
 @dataclass(frozen=True, slots=True)
 class HistoryRows:
-    """A user's latest events before this one, oldest first, as rows of the item id column; then 0."""
+    """Latest events of U users, oldest first, as rows of the item id column; then 0.
 
-    ids_BL: Ints
-    length_B: Ints
+    Many rows may share a history, as the candidates of one request do; it is encoded once for all of them.
+    """
+
+    ids_UL: Ints
+    length_U: Ints
+    of_B: Ints
+    """Which history each row of the batch has."""
+
+    @classmethod
+    def each(cls, ids_BL: Ints, length_B: Ints) -> HistoryRows:
+        """Every row with a history of its own."""
+        return cls(ids_BL, length_B, np.arange(len(length_B), dtype=np.int32))
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,19 +106,27 @@ class FeatureRows:
     def __len__(self) -> int:
         return len(self.ids_BF)
 
-    def repeat(self, times: int) -> FeatureRows:
-        """Each row `times` times in succession: one request beside each of its candidates."""
+    def take(self, rows_M: npt.NDArray[Any]) -> FeatureRows:
+        """The rows at `rows_M`, which may come more than once; their histories are shared, not copied."""
         history = self.history
         return FeatureRows(
-            np.repeat(self.ids_BF, times, 0),
-            np.repeat(self.numbers_BN, times, 0),
-            {
-                name: PaddedBag(np.repeat(bag.values_BH, times, 0), np.repeat(bag.length_B, times, 0))
-                for name, bag in self.bags.items()
-            },
-            history
-            and HistoryRows(np.repeat(history.ids_BL, times, 0), np.repeat(history.length_B, times, 0)),
+            self.ids_BF[rows_M],
+            self.numbers_BN[rows_M],
+            {name: PaddedBag(bag.values_BH[rows_M], bag.length_B[rows_M]) for name, bag in self.bags.items()},
+            history and HistoryRows(history.ids_UL, history.length_U, history.of_B[rows_M]),
         )
+
+    def with_own_histories(self) -> FeatureRows:
+        """The same rows with only the histories that they have."""
+        if self.history is None:
+            return self
+        used, of_B = np.unique(self.history.of_B, return_inverse=True)
+        history = HistoryRows(self.history.ids_UL[used], self.history.length_U[used], of_B.astype(np.int32))
+        return FeatureRows(self.ids_BF, self.numbers_BN, self.bags, history)
+
+    def repeat(self, times: int) -> FeatureRows:
+        """Each row `times` times in succession: one request beside each of its candidates."""
+        return self.take(np.repeat(np.arange(len(self)), times))
 
     def feeds(self) -> dict[str, npt.NDArray[Any]]:
         """The arrays by input name; parts without columns are left out. The one home of ONNX input names."""
@@ -127,8 +139,9 @@ class FeatureRows:
             named[f"{BAG_PREFIX}{name}.values"] = bag.values_BH
             named[f"{BAG_PREFIX}{name}.length"] = bag.length_B
         if self.history is not None:
-            named["history.ids"] = self.history.ids_BL
-            named["history.length"] = self.history.length_B
+            named["history.ids"] = self.history.ids_UL
+            named["history.length"] = self.history.length_U
+            named["history.of"] = self.history.of_B
         return named
 
 
@@ -164,8 +177,8 @@ class FeatureTable:
     def to_arrow(self) -> dict[str, pa.Array]:
         """As Arrow columns `ids`, `numbers` (fixed-size lists) and `bag.NAME` (lists)."""
         columns: dict[str, pa.Array] = {
-            "ids": _matrix_to_arrow(self.ids_nF),
-            "numbers": _matrix_to_arrow(self.numbers_nN),
+            "ids": matrix_to_arrow(self.ids_nF),
+            "numbers": matrix_to_arrow(self.numbers_nN),
         }
         for name, bag in self.bags.items():
             values = pa.array(bag.values)
@@ -185,11 +198,11 @@ class FeatureTable:
         return cls(matrix_from_arrow(batch.column("ids")), matrix_from_arrow(batch.column("numbers")), bags)
 
 
-def _matrix_to_arrow(matrix: npt.NDArray[Any]) -> pa.Array:
+def matrix_to_arrow(matrix: npt.NDArray[Any]) -> pa.Array:
+    """The rows of a matrix as a column of fixed-size lists, also where they have no columns."""
     rows, width = matrix.shape
-    if width == 0:
-        return pa.nulls(rows, pa.list_(pa.from_numpy_dtype(matrix.dtype), 0)).fill_null([])
-    return pa.FixedSizeListArray.from_arrays(pa.array(np.ascontiguousarray(matrix).reshape(-1)), width)
+    values = pa.array(np.ascontiguousarray(matrix).reshape(-1))
+    return pa.Array.from_buffers(pa.list_(values.type, width), rows, [None], children=[values])
 
 
 def matrix_from_arrow(column: pa.Array) -> npt.NDArray[Any]:

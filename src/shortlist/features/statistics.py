@@ -83,7 +83,5 @@ S = TypeVar("S", Moments, Quantiles, Counts)
 def expect(statistics: Statistics, sort: type[S]) -> S:
     """The statistics as the sort that the transform has asked for; TypeError for any other."""
     if not isinstance(statistics, sort):
-        raise TypeError(
-            f"expected {sort.__name__}, found {type(statistics).__name__}: hand over what `need` asks for"
-        )
+        raise TypeError(f"expected {sort.__name__}, found {type(statistics).__name__}: hand over what `need` asks for")
     return statistics

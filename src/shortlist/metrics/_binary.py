@@ -50,9 +50,7 @@ def probability_rows(probability_N: FloatArray, label_N: LabelArray, weight_N: F
     rows = binary_rows(probability_N, label_N, weight_N)
     lowest, highest = rows.value_N.min(), rows.value_N.max()
     if lowest < 0 or highest > 1:
-        raise ValueError(
-            f"probabilities must lie in [0, 1], found {lowest:g} to {highest:g}; are these logits?"
-        )
+        raise ValueError(f"probabilities must lie in [0, 1], found {lowest:g} to {highest:g}; are these logits?")
     return rows
 
 
@@ -85,9 +83,7 @@ def placements(rows: Rows) -> FloatArray:
     rank_N = ranks(rows.value_N)
     negative_below_N = weight_below(rank_N, np.where(positive_N, 0.0, rows.weight_N))
     positive_below_N = weight_below(rank_N, np.where(positive_N, rows.weight_N, 0.0))
-    placement_N: FloatArray = np.where(
-        positive_N, negative_below_N / negative, 1.0 - positive_below_N / positive
-    )
+    placement_N: FloatArray = np.where(positive_N, negative_below_N / negative, 1.0 - positive_below_N / positive)
     return placement_N
 
 

@@ -26,9 +26,7 @@ class Estimate:
         return {name: None if math.isnan(part) else part for name, part in parts.items()}
 
 
-def mean_interval(
-    value_U: FloatArray, weight_U: FloatArray | None = None, confidence: float = 0.95
-) -> Estimate:
+def mean_interval(value_U: FloatArray, weight_U: FloatArray | None = None, confidence: float = 0.95) -> Estimate:
     """The mean over users (or any independent units) with its interval by the normal approximation.
 
         mean ± z · s / sqrt(U)      s: sample standard deviation, z: normal quantile
@@ -55,9 +53,7 @@ def mean_interval(
     if not np.isfinite(value).all():
         raise ValueError(f"{np.count_nonzero(~np.isfinite(value))} of {value.size} values are not finite")
     if not np.isfinite(weight).all() or (weight < 0).any() or not (weight > 0).any():
-        raise ValueError(
-            "at least one value with a weight above 0 is needed, and weights finite and not negative"
-        )
+        raise ValueError("at least one value with a weight above 0 is needed, and weights finite and not negative")
     mean, error = _mean_and_error(value, weight)
     return _around(mean, error, confidence)
 

@@ -20,9 +20,7 @@ def first(hits_UK: BoolArray, relevant_U: IntArray, k: int) -> BoolArray:
     if k < 1:
         raise ValueError(f"k must be at least 1, found {k}")
     if hits_UK.ndim != 2 or relevant_U.shape != hits_UK.shape[:1]:
-        raise ValueError(
-            f"expected hits (U, K) and relevant (U,), found {hits_UK.shape} and {relevant_U.shape}"
-        )
+        raise ValueError(f"expected hits (U, K) and relevant (U,), found {hits_UK.shape} and {relevant_U.shape}")
     without = int(np.count_nonzero(relevant_U < 1))
     if without:
         raise ValueError(
@@ -30,9 +28,7 @@ def first(hits_UK: BoolArray, relevant_U: IntArray, k: int) -> BoolArray:
         )
     hits_UK = hits_UK.astype(np.bool_, copy=False)
     if np.any(hits_UK.sum(axis=1) > relevant_U):
-        raise ValueError(
-            "a user has more hits than relevant items: a list repeats an item, or relevant_U is wrong"
-        )
+        raise ValueError("a user has more hits than relevant items: a list repeats an item, or relevant_U is wrong")
     return hits_UK[:, :k]
 
 

@@ -30,9 +30,7 @@ def parse(text: str) -> tuple[str, int | None]:
         raise UserError(f"`{text}`: no metric is called `{written}`.{_nearest(written)}")
     if not _of_lists(name):
         if at:
-            raise UserError(
-                f"`{text}`: {written} is measured over all rows and takes no cut-off. Write `{written}`."
-            )
+            raise UserError(f"`{text}`: {written} is measured over all rows and takes no cut-off. Write `{written}`.")
         return name, None
     if not re.fullmatch(r"[1-9][0-9]*", cutoff):
         found = f"found `{cutoff}`" if at else "found none"

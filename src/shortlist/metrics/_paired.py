@@ -60,7 +60,5 @@ def paired_bootstrap(
 def _difference(a_U: FloatArray, b_U: FloatArray) -> FloatArray:
     a, b = np.asarray(a_U, dtype=np.float64), np.asarray(b_U, dtype=np.float64)
     if a.shape != b.shape:
-        raise ValueError(
-            f"a paired comparison needs the same users on both sides, found {a.shape} and {b.shape}"
-        )
+        raise ValueError(f"a paired comparison needs the same users on both sides, found {a.shape} and {b.shape}")
     return a - b

@@ -26,9 +26,7 @@ def coverage(item_UK: IntArray, valid_UK: BoolArray, catalogue_size: int) -> flo
     serendipity", RecSys 2010.
     """
     if item_UK.shape != valid_UK.shape:
-        raise ValueError(
-            f"item_UK and valid_UK must have one shape, found {item_UK.shape} and {valid_UK.shape}"
-        )
+        raise ValueError(f"item_UK and valid_UK must have one shape, found {item_UK.shape} and {valid_UK.shape}")
     recommended = np.unique(item_UK[valid_UK]).size
     if catalogue_size < max(recommended, 1):
         raise ValueError(f"{recommended} distinct items are recommended from a catalogue of {catalogue_size}")

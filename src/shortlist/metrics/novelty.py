@@ -30,9 +30,7 @@ def novelty(item_UK: IntArray, valid_UK: BoolArray, count_I: IntArray) -> float:
     2011.
     """
     if item_UK.shape != valid_UK.shape:
-        raise ValueError(
-            f"item_UK and valid_UK must have one shape, found {item_UK.shape} and {valid_UK.shape}"
-        )
+        raise ValueError(f"item_UK and valid_UK must have one shape, found {item_UK.shape} and {valid_UK.shape}")
     if not valid_UK.any():
         raise ValueError("no list holds any item: there is nothing to measure")
     share_I = (count_I + 1) / (count_I.sum() + count_I.size)

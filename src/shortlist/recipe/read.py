@@ -6,15 +6,16 @@ import re
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 from shortlist.core.errors import Problem, RecipeError
 from shortlist.core.settings import read_settings
-from shortlist.recipe.sections import Recipe
+from shortlist.recipe.sections import Recipe, names_stages, with_default_stages
 
-Check = Callable[[Recipe], list[Problem]]
-"""A further check that needs more than the recipe, such as the settings of the models it names."""
+Check = Callable[[Mapping[str, Any]], list[Problem]]
+"""A further check of the values as they stand in the file, such as the settings of the models they name."""
 
 
 def load_recipe(
@@ -50,12 +51,16 @@ def parse_recipe(
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise RecipeError([Problem("not TOML", str(error))], file) from error
+    names_its_stages = names_stages(values)
     problems = [problem for entry in overrides if (problem := _override(values, entry))]
+    if not names_its_stages:
+        # An override of one default stage must not be taken for a recipe that has this stage alone.
+        values = with_default_stages(values)
     values.setdefault("name", _name_from(file))
     recipe, found = read_settings(Recipe, values)
     problems += found
-    if recipe is not None and check is not None:
-        problems += check(recipe)
+    if check is not None:
+        problems += check(values)
     if recipe is None or problems:
         lines = _setting_lines(text)
         raise RecipeError([_with_line(problem, lines) for problem in problems], file)
@@ -108,7 +113,8 @@ def _setting_lines(text: str) -> Mapping[str, int]:
             lines.setdefault(section, number)
         elif key := _KEY.match(line):
             path = f"{section}.{_plain(key[1])}".lstrip(".")
-            lines.setdefault(path, number)
+            for parent in accumulate(path.split("."), "{}.{}".format):
+                lines.setdefault(parent, number)
             for inner in _INLINE_KEY.findall(line[key.end() :]):
                 lines.setdefault(f"{path}.{inner}", number)
     return lines

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -95,6 +96,14 @@ class Optimiser(Settings):
     l1: float = Field(0.0, ge=0)
     """L1 penalty, for ftrl: exact zeros."""
 
+    @model_validator(mode="after")
+    def _l1_is_used(self) -> Optimiser:
+        if self.l1 > 0 and self.name != "ftrl":
+            raise ValueError(
+                f'only ftrl has an l1 penalty, and this is {self.name}: set name = "ftrl", or leave l1 out'
+            )
+        return self
+
 
 class Training(Settings):
     """What both stages share."""
@@ -112,12 +121,22 @@ class Training(Settings):
     dense: Optimiser = Optimiser()
     """For everything else."""
 
+    @field_validator("model", mode="before", check_fields=False)
+    @classmethod
+    def named(cls, value: Any) -> Any:
+        """`model = "two_tower"` is short for `model = {name = "two_tower"}`; without a name it is the default model."""
+        if isinstance(value, str):
+            return {"name": value}
+        return {"name": cls.model_fields["model"].default.name, **value} if isinstance(value, dict) else value
+
 
 class Retrieval(Training):
     """The first stage: from the whole catalogue to some hundreds of candidates."""
 
     model: Model = Model(name="two_tower")
     """Which model, and its settings."""
+    dense: Optimiser = Optimiser(lr=3e-3)
+    """For everything but the embedding tables."""
     negatives: Literal["in_batch"] = "in_batch"
     """in_batch: every other item of the batch, corrected for its frequency (logQ)."""
 
@@ -130,8 +149,8 @@ class Negatives(Settings):
     source: Literal["uniform", "popularity", "candidates"] = "candidates"
     """candidates: from the user's own retrieved candidates, what the ranker will meet in the funnel. Without retrieval,
     `popularity` takes its place."""
-    observed: bool = True
-    """Also learn from observed rows whose target is 0."""
+    observed: bool = False
+    """Also learn from observed rows whose target is 0; where none are sampled they always count."""
 
 
 class Ranking(Training):
@@ -172,8 +191,8 @@ class Evaluation(Settings):
         "recall@100",
         "ndcg@10",
         "ndcg@20",
-        "average_precision@12",
-        "hit_rate@10",
+        "map@12",
+        "hit@10",
     )
     """Metrics of ranked lists, each over all held-out users."""
     max_users: int | None = Field(None, ge=1)
@@ -222,9 +241,16 @@ class Recipe(Settings):
     @model_validator(mode="before")
     @classmethod
     def _default_stages(cls, values: Any) -> Any:
-        """Neither stage named: retrieval where there are users and items, and a ranker."""
-        if not isinstance(values, dict) or {"retrieval", "ranking"} & values.keys():
-            return values
-        roles = values.get("schema")
-        has_both = isinstance(roles, dict) and {"user_id", "item_id"} <= roles.keys()
-        return {**values, "ranking": {}, **({"retrieval": {}} if has_both else {})}
+        return values if not isinstance(values, dict) or names_stages(values) else with_default_stages(values)
+
+
+def names_stages(values: Mapping[str, Any]) -> bool:
+    """Whether a recipe says which stages it has."""
+    return bool({"retrieval", "ranking"} & values.keys())
+
+
+def with_default_stages(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values of a recipe with both stages: retrieval where there are users and items, and a ranker."""
+    roles = values.get("schema")
+    has_both = isinstance(roles, Mapping) and {"user_id", "item_id"} <= roles.keys()
+    return {"ranking": {}, **({"retrieval": {}} if has_both else {}), **values}

@@ -84,6 +84,20 @@ def _check(node: ast.AST, text: str) -> None:
                 f"the expression {text!r} may use comparisons, arithmetic, and, or, not, in; "
                 f"found {type(inner).__name__}"
             )
+    _check_lists(node, text)
+
+
+def _check_lists(node: ast.AST, text: str) -> None:
+    """A list stands on the right of `in` and nowhere else, and nothing else does: text would be taken by letters."""
+    nodes = list(ast.walk(node))
+    lists = {id(inner): inner.elts for inner in nodes if isinstance(inner, ast.Tuple | ast.List)}
+    compared = [inner for inner in nodes if isinstance(inner, ast.Compare)]
+    options = {id(part) for c in compared for op, part in zip(c.ops, c.comparators, strict=True) if _is_member(op)}
+    if lists.keys() != options or not all(lists.values()):
+        raise ExpressionError(
+            f"the expression {text!r}: `in` and nothing else takes a list of one or more values. "
+            'Write for instance: event in ("cart", "purchase")'
+        )
 
 
 def _evaluate(node: ast.expr, columns: Mapping[str, Any]) -> Any:
@@ -96,9 +110,9 @@ def _evaluate(node: ast.expr, columns: Mapping[str, Any]) -> Any:
             return [_evaluate(part, columns) for part in parts]
         case ast.BoolOp(op=op, values=parts):
             joined = operator.and_ if isinstance(op, ast.And) else operator.or_
-            return reduce(joined, (_evaluate(part, columns) for part in parts))
+            return reduce(joined, (_truth(_evaluate(part, columns)) for part in parts))
         case ast.UnaryOp(op=ast.Not(), operand=operand):
-            return _negate(_evaluate(operand, columns))
+            return _negate(_truth(_evaluate(operand, columns)))
         case ast.UnaryOp(op=ast.USub(), operand=operand):
             return -_evaluate(operand, columns)
         case ast.BinOp(left=left, op=op, right=right):
@@ -106,6 +120,15 @@ def _evaluate(node: ast.expr, columns: Mapping[str, Any]) -> Any:
         case ast.Compare():
             return _compare(node, columns)
     raise AssertionError(f"unchecked node {type(node).__name__}")
+
+
+def _truth(value: Any) -> Any:
+    """A condition as it is, a number as whether it is not 0: Python's operators on columns of integers are bitwise."""
+    if isinstance(value, bool):
+        return value
+    # numpy columns have a dtype, engine columns a type.
+    is_boolean = value.dtype == bool if hasattr(value, "dtype") else value.type().is_boolean()
+    return value if is_boolean else value != 0
 
 
 def _negate(value: Any) -> Any:
@@ -118,11 +141,13 @@ def _compare(node: ast.Compare, columns: Mapping[str, Any]) -> Any:
     left = _evaluate(node.left, columns)
     for op, part in zip(node.ops, node.comparators, strict=True):
         right = _evaluate(part, columns)
-        links.append(
-            _member(op, left, right) if isinstance(op, ast.In | ast.NotIn) else _COMPARE[type(op)](left, right)
-        )
+        links.append(_member(op, left, right) if _is_member(op) else _COMPARE[type(op)](left, right))
         left = right
     return reduce(operator.and_, links)
+
+
+def _is_member(op: ast.cmpop) -> bool:
+    return isinstance(op, ast.In | ast.NotIn)
 
 
 def _member(op: ast.cmpop, left: Any, options: Any) -> Any:

@@ -1,0 +1,153 @@
+"""Files that are whole or absent, whatever goes wrong while they are written."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from shortlist.core.errors import EnvironmentFault
+from shortlist.core.files import (
+    disk_errors,
+    file_facts,
+    fingerprint,
+    read_json,
+    sha256,
+    whole_file,
+    whole_folder,
+    write_json,
+)
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def write_half(draft: Path, error: BaseException) -> None:
+    """Begin to write a file or a folder, and fail."""
+    (draft / "half.txt" if draft.is_dir() else draft).write_text("half")
+    raise error
+
+
+@pytest.fixture
+def older(tmp_path: Path) -> Path:
+    target = tmp_path / "runs" / "prepared"
+    with whole_folder(target) as draft:
+        (draft / "old.txt").write_text("old")
+    return target
+
+
+def test_a_folder_takes_its_place_when_it_is_whole(tmp_path: Path) -> None:
+    target = tmp_path / "deep" / "down" / "folder"
+    with whole_folder(target) as draft:
+        (draft / "a.txt").write_text("a")
+        assert not target.exists()
+
+    assert names(target) == ["a.txt"]
+    assert names(target.parent) == ["folder"]
+
+
+def test_a_new_folder_replaces_all_of_the_older_one(older: Path) -> None:
+    with whole_folder(older) as draft:
+        (draft / "new.txt").write_text("new")
+        assert names(older) == ["old.txt"]
+
+    assert names(older) == ["new.txt"]
+    assert names(older.parent) == ["prepared"]
+
+
+@pytest.mark.parametrize("error", [ValueError("wrong"), KeyboardInterrupt(), SystemExit(1)])
+def test_an_interrupted_folder_leaves_the_older_one(older: Path, error: BaseException) -> None:
+    with pytest.raises(type(error)), whole_folder(older) as draft:
+        write_half(draft, error)
+
+    assert names(older) == ["old.txt"]
+    assert names(older.parent) == ["prepared"]
+
+
+def test_an_interrupted_file_leaves_the_older_one(tmp_path: Path) -> None:
+    target = tmp_path / "a.txt"
+    target.write_text("old")
+    with pytest.raises(KeyboardInterrupt), whole_file(target) as draft:
+        write_half(draft, KeyboardInterrupt())
+
+    assert target.read_text() == "old"
+    assert names(tmp_path) == ["a.txt"]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, "No space left on device"),
+        OSError(errno.EDQUOT, "Disk quota exceeded"),
+        # As DuckDB reports it: an error of its own, without a number.
+        RuntimeError('IO Error: Could not write file "x": No space left on device'),
+    ],
+)
+def test_a_full_disk_is_one_clear_error(older: Path, error: Exception) -> None:
+    with pytest.raises(EnvironmentFault) as fault, whole_folder(older) as draft:
+        write_half(draft, error)
+
+    assert str(fault.value).startswith(f"the disk is full: writing {older} failed with ")
+    assert fault.value.__cause__ is error
+    assert names(older) == ["old.txt"]
+    assert names(older.parent) == ["prepared"]
+
+
+def test_a_full_disk_is_noticed_by_a_real_write(tmp_path: Path) -> None:
+    """/dev/full is a disk that is always full."""
+    if not Path("/dev/full").exists():
+        pytest.skip("this system has no /dev/full")
+
+    with pytest.raises(EnvironmentFault, match="the disk is full"), disk_errors(tmp_path / "a"):
+        Path("/dev/full").write_text("a")
+
+
+def test_a_place_that_may_not_be_written_to_is_named(tmp_path: Path) -> None:
+    with pytest.raises(EnvironmentFault, match="may not write") as fault, disk_errors(tmp_path / "a"):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    assert str(tmp_path / "a") in str(fault.value)
+
+
+def test_other_errors_pass_through(tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError), disk_errors(tmp_path / "a"):
+        1 / 0  # noqa: B018
+
+
+def test_json_comes_back_as_it_was(tmp_path: Path) -> None:
+    value = {"a": [1, 2.5, None], "ü": "ß"}
+    write_json(tmp_path / "a.json", value)
+
+    assert read_json(tmp_path / "a.json") == value
+    with pytest.raises(ValueError, match="Out of range"):
+        write_json(tmp_path / "a.json", {"a": float("nan")})
+    assert read_json(tmp_path / "a.json") == value
+
+
+def test_sha256_is_the_standards(tmp_path: Path) -> None:
+    (tmp_path / "abc").write_bytes(b"abc")
+
+    assert sha256(tmp_path / "abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+def test_equal_values_have_equal_fingerprints() -> None:
+    assert fingerprint({"a": 1, "b": [2]}) == fingerprint({"b": [2], "a": 1})
+    assert fingerprint({"a": 1}) != fingerprint({"a": 2})
+    assert fingerprint({"a": 1}) != fingerprint({"a": "1"})
+
+
+def test_a_changed_source_is_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "ratings.csv"
+    path.write_text("a")
+    os.utime(path, ns=(1, 1))
+    before = file_facts(path)
+    os.utime(path, ns=(2, 2))
+    touched = file_facts(path)
+    path.write_text("ab")
+    os.utime(path, ns=(1, 1))
+
+    assert touched != before
+    assert file_facts(path) != before

@@ -1,0 +1,190 @@
+"""Reading a recipe: strictly, all errors together, each with its line and the setting that was probably meant."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from shortlist.core.errors import Problem, RecipeError
+from shortlist.models.catalogue import check_models
+from shortlist.recipe import load_recipe, parse_recipe
+from shortlist.recipe.features import Numeric
+
+MINIMAL = """\
+[data]
+interactions = "ratings.csv"
+
+[schema]
+user_id = "user"
+item_id = "item"
+"""
+
+
+def problems(more: str = "", overrides: Sequence[str] = ()) -> list[Problem]:
+    """What is wrong with the minimal recipe and some more of it; its own text has 6 lines."""
+    with pytest.raises(RecipeError) as refused:
+        parse_recipe(MINIMAL + more, "shop.toml", overrides, check=check_models)
+    return list(refused.value.problems)
+
+
+def test_all_errors_come_together_with_their_lines() -> None:
+    more = """\
+timestmp = "ts"
+
+[retrieval]
+epochs = "many"
+
+[retrieval.dense]
+lr = 0
+name = "adam"
+
+[ranking.model]
+hiden = [3]
+"""
+    found = {problem.where: problem.line for problem in problems(more)}
+
+    assert found == {
+        "schema.timestmp": 7,
+        "retrieval.epochs": 10,
+        "retrieval.dense.lr": 13,
+        "retrieval.dense.name": 14,
+        "ranking.model.hiden": 17,
+    }
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        ('titel = "name"\n', Problem("schema.titel", "no such setting. Did you mean `title`?", 7)),
+        ("[evalution]\n", Problem("evalution", "no such setting. Did you mean `evaluation`?", 7)),
+        (
+            "[retrieval.model]\nhiden = [3]\n",
+            Problem("retrieval.model.hiden", "no such setting. Did you mean `hidden`?", 8),
+        ),
+        (
+            '[ranking]\nmodel = { name = "wide_dep" }\n',
+            Problem("ranking.model.name", "no ranking model is called 'wide_dep'. Did you mean `wide_deep`?", 8),
+        ),
+        (
+            '[features.item.year]\nkind = "numeric"\nbuckts = 3\n',
+            Problem("features.item.year.buckts", "no such setting. Did you mean `buckets`?", 9),
+        ),
+        (
+            '[features.item]\nyear = { kind = "numeric", buckets = 1 }\n',
+            Problem("features.item.year.buckets", "Input should be greater than or equal to 2, found 1", 8),
+        ),
+        (
+            '[features.item]\nyear = "numerc"\n',
+            Problem("features.item.year", "no kind is called 'numerc'. Did you mean `numeric`?", 8),
+        ),
+        ("[split]\nvalid = 0.5\ntest = 0.4\n", Problem("split", "valid + test = 0.9 leaves too little", 7)),
+        ("[funnel]\nretrieval_weight = -1\n", Problem("funnel.retrieval_weight", "must not be negative", 8)),
+    ],
+)
+def test_a_mistake_is_named_where_it_is(more: str, expected: Problem) -> None:
+    (found,) = problems(more)
+
+    assert (found.where, found.line) == (expected.where, expected.line)
+    assert found.message.startswith(expected.message)
+
+
+def test_a_required_setting_is_named() -> None:
+    with pytest.raises(RecipeError, match=r"data\.interactions: is required and is not there"):
+        parse_recipe("[data]\n[schema]\n")
+
+
+def test_text_that_is_no_toml_says_where() -> None:
+    with pytest.raises(RecipeError, match=r"not TOML: .*at line 2"):
+        parse_recipe("[data]\ninteractions = \n")
+
+
+def test_quoted_and_dotted_keys_have_their_line() -> None:
+    (found,) = problems('\n[features]\nitem."release year".kind = "numbr"\n')
+
+    assert (found.where, found.line) == ("features.item.release year", 9)
+
+
+def test_the_name_is_the_files() -> None:
+    assert parse_recipe(MINIMAL, "coffee shop.toml").name == "coffee-shop"
+    assert parse_recipe('name = "mine"\n' + MINIMAL, "coffee shop.toml").name == "mine"
+
+
+@pytest.mark.parametrize(
+    ("entry", "path", "value"),
+    [
+        ("ranking.epochs=3", "ranking.epochs", 3),
+        ("ranking.model.hidden=[256,128]", "ranking.model.hidden", [256, 128]),
+        ("funnel.exclude_seen=false", "funnel.exclude_seen", False),
+        ("retrieval.dense.lr=1e-2", "retrieval.dense.lr", 0.01),
+        ("retrieval.model=two_tower", "retrieval.model.name", "two_tower"),
+        ('compute.device="cpu"', "compute.device", "cpu"),
+        ("compute.device = cpu", "compute.device", "cpu"),
+        ("schema_.targets.liked=rating >= 4", "schema_.targets.liked", "rating >= 4"),
+    ],
+)
+def test_an_override_is_toml_or_plain_text(entry: str, path: str, value: object) -> None:
+    found: object = parse_recipe(MINIMAL, overrides=[entry.replace("schema_", "schema")], check=check_models)
+    for part in path.split("."):
+        found = found[part] if isinstance(found, dict) else getattr(found, part)
+
+    assert found == value
+
+
+def test_an_override_may_turn_a_short_form_into_settings() -> None:
+    recipe = parse_recipe(
+        MINIMAL + '[retrieval]\nmodel = "two_tower"\n', overrides=["retrieval.model.dim=8"], check=check_models
+    )
+
+    assert recipe.retrieval is not None
+    assert recipe.retrieval.model.model_dump() == {"name": "two_tower", "dim": 8}
+
+
+def test_an_override_leaves_the_default_stages_as_they_are() -> None:
+    recipe = parse_recipe(MINIMAL, overrides=["ranking.epochs=1"])
+
+    assert recipe.retrieval is not None
+    assert recipe.ranking is not None
+    assert recipe.ranking.epochs == 1
+
+
+def test_overrides_are_read_as_strictly_as_the_file() -> None:
+    found = problems(overrides=["ranking.epoch=1", "epochs", "=3", "data.interactions.path=x"])
+
+    assert [(problem.where, problem.message) for problem in found] == [
+        ("--set", "expected section.setting=value, found 'epochs'"),
+        ("--set", "expected section.setting=value, found '=3'"),
+        ("--set", "data.interactions.path: `interactions` is not a section"),
+        ("ranking.epoch", "no such setting. Did you mean `epochs`?"),
+    ]
+
+
+def test_sources_lie_beside_the_recipe_or_in_the_data_folder(tmp_path: Path) -> None:
+    recipe = tmp_path / "recipes" / "shop.toml"
+    recipe.parent.mkdir()
+    recipe.write_text(MINIMAL.replace("[schema]", 'users = "/elsewhere/users.csv"\n[schema]'))
+    (tmp_path / "tables").mkdir()
+
+    beside = load_recipe(recipe)
+    pointed = load_recipe(recipe, data_dir=tmp_path / "tables")
+
+    assert beside.data.interactions == str(recipe.parent / "ratings.csv")
+    assert pointed.data.interactions == str(tmp_path / "tables" / "ratings.csv")
+    assert pointed.data.users == "/elsewhere/users.csv"
+    assert pointed.data.items is None
+
+
+def test_a_missing_file_or_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match=r"no file .*absent\.toml"):
+        load_recipe(tmp_path / "absent.toml")
+    (tmp_path / "shop.toml").write_text(MINIMAL)
+    with pytest.raises(RecipeError, match=r"--data: no folder .*absent"):
+        load_recipe(tmp_path / "shop.toml", data_dir=tmp_path / "absent")
+
+
+def test_a_features_short_form_is_its_kind() -> None:
+    recipe = parse_recipe(MINIMAL + '[features.item]\nyear = "numeric"\n')
+
+    assert recipe.features.item == {"year": Numeric()}
+    assert recipe.features.user is None
