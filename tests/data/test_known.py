@@ -1,3 +1,5 @@
+"""Known data sets, fetched from a server on loopback: whole, by hash, or not at all."""
+
 from __future__ import annotations
 
 import contextlib
@@ -31,8 +33,7 @@ HUNDRED_K = {
     "ml-100k/u.user": "196|49|M|writer|55105\n186|39|F|executive|T8H1N\n",
     "ml-100k/u.genre": "unknown|0\nComedy|1\nFilm-Noir|2\n\n",
     "ml-100k/u.item": (
-        "242|Kolya (1996)|24-Jan-1997||http://us.imdb.com/M/title-exact?Kolya%20(1996)|0|1|1\n"
-        "302|unknown||||1|0|0\n"
+        "242|Kolya (1996)|24-Jan-1997||http://us.imdb.com/M/title-exact?Kolya%20(1996)|0|1|1\n302|unknown||||1|0|0\n"
     ),
 }
 

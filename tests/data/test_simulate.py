@@ -1,3 +1,5 @@
+"""The made-up shop behaves as shops do, and its oracle beats popularity."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -315,9 +317,7 @@ def popular_I(columns: Columns) -> Scores:
 
 
 @pytest.mark.parametrize("repeats", [True, False])
-def test_the_oracle_beats_popularity_clearly(
-    shop: Shop, columns: Columns, popular_I: Scores, repeats: bool
-) -> None:
+def test_the_oracle_beats_popularity_clearly(shop: Shop, columns: Columns, popular_I: Scores, repeats: bool) -> None:
     seen_UI, relevant_UI = held_out(columns, columns.purchase_E, CUT)
     shut_UI = 0 * seen_UI if repeats else 1e6 * seen_UI
     relevant_UI = relevant_UI * (shut_UI == 0)

@@ -53,9 +53,7 @@ class KnownData:
         return self.url.rsplit("/", 1)[-1]
 
 
-_MOVIELENS_TERMS = (
-    "GroupLens terms: research use, no redistribution without permission, cite Harper & Konstan 2015"
-)
+_MOVIELENS_TERMS = "GroupLens terms: research use, no redistribution without permission, cite Harper & Konstan 2015"
 
 KNOWN = {
     "movielens-1m": KnownData(

@@ -35,9 +35,7 @@ def convert_1m(archive: zipfile.ZipFile, folder: Path) -> None:
         "occupation": pa.int16(),
         "zip_code": pa.string(),
     }
-    movies = _read(
-        archive, "ml-1m/movies.dat", "::", dict.fromkeys(("movie_id", "title", "genres"), pa.string())
-    )
+    movies = _read(archive, "ml-1m/movies.dat", "::", dict.fromkeys(("movie_id", "title", "genres"), pa.string()))
     columns = {
         "movie_id": movies["movie_id"].cast(pa.int32()),
         "title": movies["title"],
@@ -64,9 +62,7 @@ def convert_100k(archive: zipfile.ZipFile, folder: Path) -> None:
         "occupation": pa.string(),
         "zip_code": pa.string(),
     }
-    names = _read(archive, "ml-100k/u.genre", "|", {"genre": pa.string(), "code": pa.int8()})[
-        "genre"
-    ].to_pylist()
+    names = _read(archive, "ml-100k/u.genre", "|", {"genre": pa.string(), "code": pa.int8()})["genre"].to_pylist()
     described = dict.fromkeys(("item_id", "title", "released", "video_released", "address"), pa.string())
     items = _read(archive, "ml-100k/u.item", "|", described | dict.fromkeys(names, pa.int8()))
     flags = zip(*(items[name].to_pylist() for name in names), strict=True)
@@ -81,9 +77,7 @@ def convert_100k(archive: zipfile.ZipFile, folder: Path) -> None:
     pq.write_table(pa.table(columns), folder / "items.parquet")
 
 
-def _read(
-    archive: zipfile.ZipFile, member: str, separator: str, columns: Mapping[str, pa.DataType]
-) -> pa.Table:
+def _read(archive: zipfile.ZipFile, member: str, separator: str, columns: Mapping[str, pa.DataType]) -> pa.Table:
     text = archive.read(member).replace(separator.encode(), _CELL_END.encode())
     return csv.read_csv(
         io.BytesIO(text),

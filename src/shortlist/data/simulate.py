@@ -59,9 +59,7 @@ def simulate(users: int = 5_000, items: int = 1_000, days: int = 120, seed: int 
     return Shop(events, world.people.table, world.items.table, world.truth)
 
 
-def simulate_to(
-    folder: Path | str, users: int = 5_000, items: int = 1_000, days: int = 120, seed: int = 0
-) -> Truth:
+def simulate_to(folder: Path | str, users: int = 5_000, items: int = 1_000, days: int = 120, seed: int = 0) -> Truth:
     """Simulate straight into the files of `Shop.write`: the events of 8,192 users at a time are in memory.
 
     Raises:
@@ -117,9 +115,7 @@ def _batches(world: World) -> Iterator[pa.RecordBatch]:
         yield pa.record_batch(columns, schema=_SCHEMA)
 
 
-def _write(
-    folder: Path, schema: pa.Schema, events: Iterable[pa.RecordBatch], users: pa.Table, items: pa.Table
-) -> None:
+def _write(folder: Path, schema: pa.Schema, events: Iterable[pa.RecordBatch], users: pa.Table, items: pa.Table) -> None:
     with whole_file(folder / "events.parquet") as draft, pq.ParquetWriter(draft, schema) as writer:
         for batch in events:
             writer.write_batch(batch)

@@ -66,10 +66,7 @@ class Shelf:
             (OTHERS, *everything),
         ]
         mass_SK = np.hstack(
-            [
-                start[:, None] + (end - start)[:, None] * rng.random((len(start), n))
-                for n, start, end in stretches
-            ]
+            [start[:, None] + (end - start)[:, None] * rng.random((len(start), n)) for n, start, end in stretches]
         )
         place_SK = np.searchsorted(self.fame_I, mass_SK, side="right")
         # Rounding may carry a draw past the last item's edge.

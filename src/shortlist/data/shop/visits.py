@@ -74,16 +74,12 @@ def walk(world: World, first: int, last: int) -> Log:
         memory.visited(clock, arrivals, rng)
         row_P, slot_P = np.nonzero(acts.purchase_SL)
         user_P, now_P = arrivals.user_S[row_P], arrivals.now_S[row_P]
-        memory.bought(
-            clock, user_P, shown.category_SL[row_P, slot_P], shown.item_SL[row_P, slot_P], now_P, rng
-        )
+        memory.bought(clock, user_P, shown.category_SL[row_P, slot_P], shown.item_SL[row_P, slot_P], now_P, rng)
         rounds.append(Log.of(arrivals, shown, acts, len(rounds), rng))
     return Log.stack(rounds).by_user(first)
 
 
-def _intend(
-    world: World, memory: Memory, arrivals: Arrivals, first: int, rng: np.random.Generator
-) -> _Visits:
+def _intend(world: World, memory: Memory, arrivals: Arrivals, first: int, rng: np.random.Generator) -> _Visits:
     """Why each user comes: for what is due, or for what taste, season, hour and larder suggest."""
     count = len(arrivals.user_S)
     gift_S = rng.random(count) < _GIFTS

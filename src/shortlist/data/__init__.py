@@ -1,0 +1,1 @@
+"""Data: from tables to shards, and from shards to batches."""

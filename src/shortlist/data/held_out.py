@@ -1,0 +1,112 @@
+"""Held-out users: whom a recommender is measured on, what it may know of them, and what they went on to do.
+
+A user of the split is asked for once, at the first of the user's held-out events; the events of earlier splits are
+known, the relevant events of this split are the truth. Legend: U held-out users, K list positions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from shortlist.core.seeding import stream
+from shortlist.data.prepared import EventShard, Prepared
+from shortlist.features.rows import Ints, Longs, RaggedBag
+from shortlist.schema import Split
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Held-out users of one split, in the order of the prepared events."""
+
+    shards: tuple[EventShard, ...]
+    shard_U: Longs
+    """Which shard holds the user's events."""
+    row_U: Longs
+    """The user's first row of the split in that shard: the moment of the request, with its context."""
+    user_U: Ints
+    truth: RaggedBag
+    """Relevant item rows, each once."""
+    history: RaggedBag
+    """Item rows of the user's events of earlier splits, oldest first."""
+    seen: RaggedBag
+    """What must not be recommended: the history's items, or nothing where seen items may come again."""
+    repeats: int
+    """Relevant events left out of the truth because the item had been seen."""
+
+    def __len__(self) -> int:
+        return len(self.user_U)
+
+    @property
+    def relevant_U(self) -> Longs:
+        """Number of relevant items of each user, at least 1."""
+        return self.truth.counts()
+
+    def hits(self, item_UK: Ints) -> npt.NDArray[np.bool_]:
+        """hits_UK: whether each recommended item is relevant; 0 stands for no item and is none."""
+        width = np.int64(max(int(item_UK.max(initial=0)), int(self.truth.values.max(initial=0))) + 1)
+        row, item = self.truth.flat()
+        relevant = np.unique(row * width + item)
+        key_UK = np.arange(len(item_UK))[:, None] * width + item_UK
+        return np.isin(key_UK, relevant) & (item_UK > 0)
+
+    def requests(self, size: int) -> Iterator[tuple[EventShard, Longs]]:
+        """The requests' rows, at most `size` of one shard at a time, in the order of the users."""
+        for i, shard in enumerate(self.shards):
+            rows = self.row_U[self.shard_U == i]
+            for start in range(0, len(rows), size):
+                yield shard, rows[start : start + size]
+
+
+def hold_out(
+    prepared: Prepared, split: Split, exclude_seen: bool, max_users: int | None = None, seed: int = 0
+) -> HeldOut:
+    """Users with a relevant event in `split` (VALID or TEST); a random `max_users` of them if there are more."""
+    earlier = [s for s in Split if s < split]
+    history = prepared.items_of_users(*earlier)
+    relevant = prepared.items_of_users(split, relevant_only=True)
+    truth, repeats = _distinct(relevant, history if exclude_seen else None)
+    shard_of, row_of = _first_rows(prepared, split)
+    users = np.flatnonzero(truth.counts() > 0)
+    if max_users is not None and len(users) > max_users:
+        users = np.sort(stream(seed, "held out", int(split)).choice(users, max_users, replace=False))
+    known = history.rows(users)
+    nothing = RaggedBag(np.zeros(0, np.int32), np.zeros(len(users) + 1, np.int64))
+    return HeldOut(
+        shards=prepared.shards,
+        shard_U=shard_of[users],
+        row_U=row_of[users],
+        user_U=users.astype(np.int32),
+        truth=truth.rows(users),
+        history=known,
+        seen=known if exclude_seen else nothing,
+        repeats=repeats,
+    )
+
+
+def _distinct(relevant: RaggedBag, seen: RaggedBag | None) -> tuple[RaggedBag, int]:
+    """Each row's items once, without those of `seen`; and how many events that left out."""
+    user, item = relevant.flat()
+    width = np.int64(max(int(item.max(initial=0)), int(seen.values.max(initial=0)) if seen is not None else 0) + 1)
+    key = user * width + item
+    repeated = np.zeros(len(key), bool)
+    if seen is not None:
+        seen_user, seen_item = seen.flat()
+        repeated = np.isin(key, seen_user * width + seen_item)
+    kept = np.unique(key[~repeated])
+    offsets = np.searchsorted(kept // width, np.arange(len(relevant) + 1)).astype(np.int64)
+    return RaggedBag((kept % width).astype(np.int32), offsets), int(repeated.sum())
+
+
+def _first_rows(prepared: Prepared, split: Split) -> tuple[Longs, Longs]:
+    """For each user row the shard and the row of its first event of `split`; -1 where it has none."""
+    shard_of = np.full(len(prepared.users), -1, np.int64)
+    row_of = np.full(len(prepared.users), -1, np.int64)
+    for i, shard in enumerate(prepared.shards):
+        rows = np.flatnonzero((shard.split == split) & (shard.user > 0))
+        user, first = np.unique(shard.user[rows], return_index=True)
+        shard_of[user], row_of[user] = i, rows[first]
+    return shard_of, row_of

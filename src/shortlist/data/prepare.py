@@ -1,0 +1,229 @@
+"""Preparation: from a recipe's tables to the prepared folder that models learn from."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ibis
+import numpy as np
+
+from shortlist.core.errors import DataError
+from shortlist.core.files import whole_folder, write_json
+from shortlist.core.progress import Reporter, Silent
+from shortlist.core.version import __version__
+from shortlist.data.encoding import entity_batch, event_batches
+from shortlist.data.fitting import fit_features
+from shortlist.data.reading import Chosen, Tables, choose_features, read_tables
+from shortlist.data.shards import ShardWriter, write_batch
+from shortlist.data.targets import check_targets
+from shortlist.features.base import Transform
+from shortlist.features.encoder import Encoder, stack, vocabulary_path
+from shortlist.features.entity_id import EntityId
+from shortlist.features.vocabulary import Vocabulary
+from shortlist.recipe.features import Feature
+from shortlist.recipe.sections import Recipe
+from shortlist.schema import Schema, Side, Split
+from shortlist.tables.audit import Audit
+from shortlist.tables.engine import Engine, open_engine
+from shortlist.tables.entities import Entities, Found, audit_table, find_entities, no_entities
+from shortlist.tables.events import Log, clean
+from shortlist.tables.ids import id_key, id_type
+from shortlist.tables.names import ITEM, KEY, SPLIT, TIME, USER
+from shortlist.tables.splits import Held, check_split, hold_out
+from shortlist.tables.times import unit_of
+
+_KEYS = {Side.USER: USER, Side.ITEM: ITEM}
+_SILENT = Silent()
+
+
+def prepare(
+    recipe: Recipe, folder: Path, reporter: Reporter = _SILENT, fingerprint: str = "", now: float | None = None
+) -> None:
+    """Read, check, split, fit and encode the tables of a recipe into `folder`, which is whole or not there.
+
+    `fingerprint` of the inputs goes into the manifest. Times a day and more after `now` (Unix seconds, by default the
+    present) are in the future. Raises RecipeError, DataError or EnvironmentFault.
+    """
+    started = time.monotonic()
+    check_split(recipe.split, bool(recipe.schema_.user_id), bool(recipe.schema_.timestamp))
+    with whole_folder(folder) as draft, open_engine(recipe.compute, folder.parent) as engine:
+        stage = _Stage(engine, recipe, reporter, time.time() if now is None else now)
+        facts = stage.write(draft)
+        seconds = round(time.monotonic() - started, 3)
+        manifest = {"fingerprint": fingerprint, "version": __version__, "recipe": recipe.name, **facts}
+        write_json(draft / "manifest.json", {**manifest, "engine": engine.name, "seconds": seconds})
+    count = len(facts["shards"])
+    reporter.say(
+        "prepare", f"{sum(facts['rows'].values()):,} events, {count} shard{'s' * (count > 1)}, {seconds:.1f} s"
+    )
+
+
+@dataclass(frozen=True)
+class _Stage:
+    """One preparation under way."""
+
+    engine: Engine
+    recipe: Recipe
+    reporter: Reporter
+    now: float
+
+    def write(self, draft: Path) -> dict[str, Any]:
+        """Everything but the manifest, which it returns the facts for."""
+        tables = read_tables(self.engine, self.recipe)
+        features = choose_features(self.engine, tables, self.reporter)
+        audit = Audit()
+        id_types = {str(side): self._id_type(tables, side) for side in _KEYS}
+        held = self._events(tables, features[Side.CONTEXT], id_types, audit)
+        keyed = {
+            side: table.mutate(**{KEY: id_key(table[tables.id_column(side)], id_types[side])})
+            for side, table in tables.by_side.items()
+            if side in _KEYS
+        }
+        entities = self._entities(tables, keyed, held.events, features, audit)
+        for line in [*audit.lines(), *held.lines()]:
+            self.reporter.say("prepare", line)
+        encoders = self._fit(keyed, held.events, entities, features)
+        self._write_features(draft, encoders, entities, id_types)
+        for side in _KEYS:
+            title = self.recipe.schema_.title if side == Side.ITEM else None
+            batch = entity_batch(self.engine, encoders[side], entities[side], keyed.get(side), title)
+            write_batch(draft / f"{side}s.arrow", batch)
+        shards = self._write_events(draft, encoders[Side.CONTEXT], held, entities)
+        return {
+            "rows": held.rows,
+            "users": len(entities[Side.USER].keys),
+            "items": len(entities[Side.ITEM].keys),
+            "shards": shards,
+            "split": {
+                "kind": self.recipe.split.kind,
+                "valid_from": held.valid_from,
+                "test_from": held.test_from,
+            },
+            "audit": audit.to_json(),
+        }
+
+    def _id_type(self, tables: Tables, side: Side) -> str:
+        """Over the log and the side's own table."""
+        column = tables.id_column(side)
+        places = [
+            (tables.source(place), tables.by_side[place], column)
+            for place in (Side.CONTEXT, side)
+            if column and place in tables.by_side
+        ]
+        return id_type(self.engine, places)
+
+    def _events(
+        self, tables: Tables, context: Mapping[str, Feature], id_types: Mapping[str, str], audit: Audit
+    ) -> Held:
+        """Clean events with their part; the timestamp's column, where a feature reads it, holds Unix seconds."""
+        roles, split = self.recipe.schema_, self.recipe.split
+        table = tables.by_side[Side.CONTEXT]
+        read = dict.fromkeys(spec.column or name for name, spec in context.items())
+        log = Log(
+            source=tables.source(Side.CONTEXT),
+            table=table,
+            roles=roles,
+            id_types=id_types,
+            time_unit=unit_of(self.engine, table, roles.timestamp) if roles.timestamp else 1.0,
+            context=tuple(column for column in read if column != roles.timestamp),
+            label=split.column if split.kind == "column" else None,
+        )
+        events = clean(self.engine, log, self.now, audit)
+        if roles.timestamp in read:
+            events = events.mutate(**{roles.timestamp: events[TIME]})
+        held = hold_out(self.engine, events, split, self.recipe.seed)
+        check_targets(self.engine, held.events, self.recipe)
+        return held
+
+    def _entities(
+        self,
+        tables: Tables,
+        keyed: Mapping[Side, ibis.Table],
+        events: ibis.Table,
+        features: Mapping[Side, Chosen],
+        audit: Audit,
+    ) -> dict[Side, Entities]:
+        entities = {}
+        for side, key in _KEYS.items():
+            if tables.id_column(side) is None:
+                entities[side] = no_entities()
+                continue
+            found = Found(f"{side}s", key, keyed.get(side), tables.source(side))
+            if found.table is not None:
+                columns = [spec.column or name for name, spec in features[side].items()]
+                audit_table(self.engine, found.table, found, columns, audit)
+            has_targets = bool(self.recipe.schema_.targets)
+            entities[side] = find_entities(self.engine, events, found, has_targets, audit)
+            self._check_several(entities[side], side, tables)
+        return entities
+
+    def _check_several(self, found: Entities, side: Side, tables: Tables) -> None:
+        """There is nothing to learn from one user, and nothing to choose from one item."""
+        if found.size > 2:
+            return
+        only = f"one ({found.keys[0].as_py()!r})" if found.size == 2 else "none"
+        raise DataError(
+            f"{tables.source(Side.CONTEXT)}: expected at least two {side}s with training events in the column "
+            f"`{tables.id_column(side)}`, found {only}. Is schema.{side}_id the right column, and does [split] leave "
+            "enough to train on?"
+        )
+
+    def _fit(
+        self,
+        keyed: Mapping[Side, ibis.Table],
+        events: ibis.Table,
+        entities: Mapping[Side, Entities],
+        features: Mapping[Side, Chosen],
+    ) -> dict[Side, Encoder]:
+        """Users and items count once each, if they have a training event; the context counts by training events."""
+        transforms: dict[Side, list[Transform]] = {side: [] for side in Side}
+        for side, found in entities.items():
+            if len(found.keys):
+                transforms[side].append(EntityId.of(side, found.size))
+            if side in keyed:
+                trained = self.engine.table("trained", found.to_arrow().slice(0, found.size - 1))
+                train = keyed[side].semi_join(trained, KEY)
+                transforms[side] += fit_features(self.engine, side, train, features[side])
+        train = events.filter(events[SPLIT] == int(Split.TRAIN))
+        transforms[Side.CONTEXT] += fit_features(self.engine, Side.CONTEXT, train, features[Side.CONTEXT])
+        return stack(transforms)
+
+    def _write_features(
+        self,
+        draft: Path,
+        encoders: Mapping[Side, Encoder],
+        entities: Mapping[Side, Entities],
+        id_types: Mapping[str, str],
+    ) -> None:
+        roles = self.recipe.schema_
+        for encoder in encoders.values():
+            encoder.save(draft / "features")
+        for side, found in entities.items():
+            vocabulary = Vocabulary.from_rows(found.keys, np.arange(1, len(found.keys) + 1, dtype=np.int32))
+            vocabulary.save(vocabulary_path(draft / "features", f"{side}.id"))
+        schema = Schema(
+            columns=tuple(column for encoder in encoders.values() for column in encoder.columns),
+            targets=tuple(roles.targets),
+            has_users=bool(roles.user_id),
+            has_items=bool(roles.item_id),
+            has_time=bool(roles.timestamp),
+            weighted=bool(roles.weight),
+            id_types=id_types,
+        )
+        write_json(draft / "schema.json", schema.to_json())
+
+    def _write_events(self, draft: Path, encoder: Encoder, held: Held, entities: Mapping[Side, Entities]) -> list[str]:
+        known = {_KEYS[side]: found for side, found in entities.items() if len(found.keys)}
+        batches = event_batches(self.engine, encoder, held.events, known, len(self.recipe.schema_.targets))
+        total = sum(held.rows.values())
+        writer = ShardWriter(draft, total)
+        with self.reporter.bar("prepare", total, "rows") as advance:
+            for batch in batches:
+                writer.add(batch)
+                advance(batch.num_rows, "")
+        writer.close()
+        return writer.names

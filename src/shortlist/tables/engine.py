@@ -1,0 +1,66 @@
+"""Engines: whatever can run an ibis expression over the tables. Expressions are written once and run on each of them.
+
+Tables are unbound ibis tables whose names the engine knows: expressions are compiled to its SQL and run by its own
+client, which alone decides how rows come back.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+import ibis
+import pyarrow as pa
+
+from shortlist.recipe.sections import Compute
+
+
+class Engine(Protocol):
+    """Reads sources and runs expressions."""
+
+    name: str
+    """As in `compute.engine`."""
+
+    def read(self, source: str, position: bool = False) -> ibis.Table:
+        """The table of a source; with `position` also `names.SOURCE`. DataError when it cannot be read."""
+
+    def table(self, name: str, data: pa.Table) -> ibis.Table:
+        """A table from Arrow; `name` shows in plans, and need not be unique."""
+
+    def cache(self, name: str, expression: ibis.Table) -> ibis.Table:
+        """The same rows, computed once and kept until the engine is closed."""
+
+    def to_arrow(self, expression: ibis.Table) -> pa.Table:
+        """All rows of a result that fits in memory, in the types that ibis says."""
+
+    def batches(self, expression: ibis.Table, rows: int) -> Iterator[pa.RecordBatch]:
+        """The same, in the expression's order, at most `rows` at a time, without holding all of them."""
+
+    def close(self) -> None:
+        """Forget all tables."""
+
+
+@contextlib.contextmanager
+def open_engine(compute: Compute, beside: Path) -> Iterator[Engine]:
+    """The engine that the recipe asks for; what does not fit in memory is kept below `beside` until the end."""
+    beside.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".tables-", dir=beside) as scratch:
+        engine = _engine(compute, Path(scratch))
+        with contextlib.closing(engine):
+            yield engine
+
+
+def _engine(compute: Compute, scratch: Path) -> Engine:
+    """Each engine's packages are imported only when it is asked for."""
+    threads = compute.threads or os.cpu_count() or 1
+    if compute.engine == "spark":
+        from shortlist.tables.spark import Spark
+
+        return Spark(compute.spark_master, threads, scratch)
+    from shortlist.tables.duckdb import DuckDB
+
+    return DuckDB(threads, scratch)

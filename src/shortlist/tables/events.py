@@ -1,0 +1,183 @@
+"""Canonical events: the columns of a log by the parts they play, checked and cleaned."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import ibis
+
+from shortlist.core.errors import DataError, UserError
+from shortlist.recipe.sections import Schema
+from shortlist.schema.expression import Expression
+from shortlist.tables.audit import Audit, Finding, example_rows
+from shortlist.tables.counting import count_rows, count_where
+from shortlist.tables.engine import Engine
+from shortlist.tables.ids import id_key
+from shortlist.tables.names import COPIES, ITEM, LABEL, SOURCE, TIME, USER, WEIGHT, target
+from shortlist.tables.numbers import as_number, is_not_finite
+from shortlist.tables.times import seconds
+
+_DAY = 86_400
+
+
+@dataclass(frozen=True)
+class Log:
+    """An interaction table and what the recipe says of its columns."""
+
+    source: str
+    table: ibis.Table
+    """With `names.SOURCE`."""
+    roles: Schema
+    id_types: Mapping[str, str]
+    """`user` and `item` -> `int` or `text`."""
+    time_unit: float
+    """Units of the timestamp in a second."""
+    context: tuple[str, ...] = ()
+    """Source columns of context features."""
+    label: str | None = None
+    """Column that says which part a row is held out for."""
+
+    @cached_property
+    def canonical(self) -> ibis.Table:
+        """The source's columns with the canonical ones beside them."""
+        table, roles = self.table, self.roles
+        added: dict[str, ibis.Value] = {}
+        if roles.user_id:
+            added[USER] = id_key(table[roles.user_id], self.id_types["user"])
+        if roles.item_id:
+            added[ITEM] = id_key(table[roles.item_id], self.id_types["item"])
+        added[TIME] = seconds(table[roles.timestamp], self.time_unit) if roles.timestamp else ibis.literal(0, "int64")
+        for place, (name, text) in enumerate(roles.targets.items()):
+            added[target(place)] = _target(name, text, table)
+        if roles.weight:
+            weight = as_number(table[roles.weight])
+            added[WEIGHT] = ibis.coalesce((weight >= 0).ifelse(weight, None), 1.0)
+        if self.label:
+            added[LABEL] = table[self.label].cast("string").strip().lower()
+        return table.mutate(**added)
+
+    @cached_property
+    def kept(self) -> tuple[str, ...]:
+        """Names of the columns that later steps need, `names.SOURCE` first."""
+        added = [name for name in self.canonical.columns if name not in self.table.columns]
+        return tuple(dict.fromkeys([SOURCE, *added, *self.context]))
+
+
+def clean(engine: Engine, log: Log, now: float, audit: Audit) -> ibis.Table:
+    """The log's usable rows, cached: `log.kept` and `names.COPIES`. DataError when none is left.
+
+    Rows that lack an id, a target or a time, or lie in the future (`now` in Unix seconds), are dropped. Of equal rows
+    with a time one is kept; in a log without times they are impressions that repeat.
+    """
+    dropped = _reasons_to_drop(log, now)
+    noted = _worth_a_note(log)
+    table = log.canonical
+    wrong = {**dropped, **noted}
+    audit.rows_read, counts = count_where(engine, table, [condition for condition, _ in wrong.values()])
+    for (what, (condition, column)), count in zip(wrong.items(), counts, strict=True):
+        if count:
+            examples = example_rows(engine, table.filter(condition), SOURCE, _shown(log, column))
+            audit.add(Finding(what, count, "dropped" if what in dropped else "treated as missing", examples))
+    _note_mixed_ids(engine, log, audit)
+    whole = [~condition.fill_null(False) for condition, _ in dropped.values()]
+    usable = (table.filter(whole) if whole else table).select(*log.kept)
+    rows = _without_copies(engine, log, usable, audit)
+    if audit.rows_kept == 0:
+        raise DataError(f"{log.source}: no usable row is left of {audit.rows_read:,}.\n" + "\n".join(audit.lines()))
+    return rows
+
+
+def _note_mixed_ids(engine: Engine, log: Log, audit: Audit) -> None:
+    """Numbers among text ids: they are taken as text, so 17 and "17" are one id, which the owner should know."""
+    table = log.canonical
+    for column, name in ((USER, log.roles.user_id), (ITEM, log.roles.item_id)):
+        if name is None or not table[column].type().is_string():
+            continue
+        number = table[column].re_search("^[0-9]+$")
+        rows, (numbers,) = count_where(engine, table, [number.fill_null(False)])
+        if 0 < numbers < rows:
+            examples = example_rows(engine, table.filter(number), SOURCE, [name])
+            audit.add(
+                Finding(f"numbers among the text ids of `{name}`", numbers, "taken as text, like the rest", examples)
+            )
+
+
+def _without_copies(engine: Engine, log: Log, usable: ibis.Table, audit: Audit) -> ibis.Table:
+    if not log.roles.timestamp:
+        rows = engine.cache("events", usable.mutate(**{COPIES: ibis.literal(1, "int64")}))
+        audit.rows_kept = count_rows(engine, rows)
+        return rows
+    first = usable.group_by([name for name in log.kept if name != SOURCE])
+    merged = first.aggregate(**{SOURCE: usable[SOURCE].min(), COPIES: usable.count().cast("int64")})
+    rows = engine.cache("events", merged)
+    audit.rows_kept = count_rows(engine, rows)
+    repeated = rows.filter(rows[COPIES] > 1)
+    copies = engine.to_arrow(repeated.aggregate(n=ibis.coalesce((repeated[COPIES] - 1).sum(), 0).cast("int64")))
+    if count := copies["n"][0].as_py():
+        shown = [name for name in log.kept if name in (USER, ITEM, TIME)]
+        examples = example_rows(engine, repeated, SOURCE, shown)
+        audit.add(Finding("rows that repeat another one exactly", count, "dropped", examples))
+    return rows
+
+
+def _reasons_to_drop(log: Log, now: float) -> dict[str, tuple[ibis.Value, str]]:
+    """What is wrong -> where, and the source column to show."""
+    table, roles = log.canonical, log.roles
+    reasons: dict[str, tuple[ibis.Value, str]] = {}
+    if roles.user_id:
+        reasons["rows without a user id"] = (table[USER].isnull(), roles.user_id)
+    if roles.item_id:
+        reasons["rows without an item id"] = (table[ITEM].isnull(), roles.item_id)
+    if roles.timestamp:
+        reasons["rows whose time cannot be read"] = (table[TIME].isnull(), roles.timestamp)
+        reasons["rows with a time in the future"] = (table[TIME] > int(now) + _DAY, roles.timestamp)
+    for place, (name, text) in enumerate(roles.targets.items()):
+        columns = Expression.parse(text).columns()
+        reasons[f"rows without the target `{name}`"] = (
+            table[target(place)].isnull(),
+            columns[0] if columns else SOURCE,
+        )
+    return reasons
+
+
+def _worth_a_note(log: Log) -> dict[str, tuple[ibis.Value, str]]:
+    table = log.canonical
+    notes = {
+        f"numbers that are not finite in `{name}`": (is_not_finite(table[name]), name)
+        for name in log.context
+        if table[name].type().is_floating()
+    }
+    if log.roles.weight:
+        weight = as_number(table[log.roles.weight])
+        notes["rows without a weight of 0 or more (they weigh 1)"] = (weight.isnull() | (weight < 0), log.roles.weight)
+    return notes
+
+
+def _shown(log: Log, column: str) -> list[str]:
+    roles = log.roles
+    return [name for name in (roles.user_id, roles.item_id, roles.timestamp, column) if name and name != SOURCE]
+
+
+def _target(name: str, text: str, table: ibis.Table) -> ibis.Value:
+    """float64: booleans as 0 and 1, numbers as they are; null where it cannot be told."""
+    columns = {column: table[column] for column in table.columns}
+    try:
+        value = Expression.parse(text).evaluate(columns)
+        if not isinstance(value, ibis.Value):
+            value = ibis.literal(value)
+    except UserError:
+        raise
+    except Exception as error:
+        raise _target_error(name, text, table, str(error).splitlines()[0]) from error
+    kind = value.type()
+    if not (kind.is_boolean() or kind.is_numeric()):
+        raise _target_error(name, text, table, f"it is {kind}, neither true or false nor a number")
+    return as_number(value)
+
+
+def _target_error(name: str, text: str, table: ibis.Table, why: str) -> DataError:
+    used = [column for column in Expression.parse(text).columns() if column in table.columns]
+    types = ", ".join(f"`{column}` is {table[column].type()}" for column in used)
+    return DataError(f"schema.targets.{name} = {text!r} cannot be computed: {why}{f' ({types})' if types else ''}.")

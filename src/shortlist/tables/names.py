@@ -1,0 +1,29 @@
+"""Names of the columns that preparation adds. They start with `#`, so that no column of a source is hidden by one."""
+
+from __future__ import annotations
+
+SOURCE = "#source"
+"""int64: position of the row in its source, files in the order of their paths."""
+USER = "#user"
+"""Key of the user: int64 or text."""
+ITEM = "#item"
+"""Key of the item."""
+TIME = "#time"
+"""int64: Unix seconds."""
+WEIGHT = "#weight"
+"""float64: weight of the row's loss."""
+LABEL = "#label"
+"""Text: what the split column says, in small letters."""
+SPLIT = "#split"
+"""int8: value of `schema.Split`."""
+COPIES = "#copies"
+"""int64: equal rows that this one stands for."""
+KEY = "#key"
+"""Key of an entity in its own table: int64 or text."""
+ROW = "#row"
+"""int32: row of an entity, from 1 on."""
+
+
+def target(position: int) -> str:
+    """float64: the target at this position of the recipe."""
+    return f"#target.{position}"

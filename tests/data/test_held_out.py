@@ -1,0 +1,93 @@
+"""Held-out users against a naive loop: who is asked for, what is known of them, and what they went on to do."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from shortlist.data.held_out import HeldOut, hold_out
+from shortlist.data.prepared import Prepared
+from shortlist.schema import Split
+from tests.evaluation import toy
+
+USERS, ITEMS = 12, 8
+
+
+@pytest.fixture(scope="module")
+def events() -> list[toy.Event]:
+    random = np.random.default_rng(1)
+    bounds = {Split.TRAIN: (0, 100), Split.VALID: (100, 200), Split.TEST: (200, 300)}
+    return [
+        toy.Event(
+            int(random.integers(1, USERS + 1)),
+            int(random.integers(1, ITEMS + 1)),
+            int(random.integers(*bounds[split])),
+            split,
+            target,
+        )
+        for split in Split
+        for target in (0.0, 1.0, 1.0)
+        for _ in range(14)
+    ]
+
+
+@pytest.fixture(scope="module")
+def data(events: list[toy.Event], tmp_path_factory: pytest.TempPathFactory) -> Prepared:
+    return toy.prepared(tmp_path_factory.mktemp("data"), events, USERS, ITEMS, shards=3)
+
+
+@pytest.mark.parametrize("exclude_seen", [True, False])
+@pytest.mark.parametrize("split", [Split.VALID, Split.TEST])
+def test_equals_the_naive_loop(data: Prepared, events: list[toy.Event], split: Split, exclude_seen: bool) -> None:
+    held_out = hold_out(data, split, exclude_seen)
+    users = {int(user): place for place, user in enumerate(held_out.user_U)}
+    repeats = 0
+
+    for user in range(1, USERS + 1):
+        mine = sorted((e for e in events if e.user == user), key=lambda e: e.time)
+        known = [e.item for e in mine if e.split < split]
+        liked = [e.item for e in mine if e.split == split and e.target > 0]
+        truth = {item for item in liked if not (exclude_seen and item in known)}
+        repeats += sum(item in known for item in liked) if exclude_seen else 0
+        assert (user in users) == bool(truth)
+        if truth:
+            place = users[user]
+            assert set(values(held_out, "truth", place)) == truth
+            assert len(values(held_out, "truth", place)) == len(truth)
+            assert values(held_out, "history", place) == known
+            assert values(held_out, "seen", place) == (known if exclude_seen else [])
+            shard = held_out.shards[held_out.shard_U[place]]
+            first = min(e.time for e in mine if e.split == split)
+            assert (shard.user[held_out.row_U[place]], shard.time[held_out.row_U[place]]) == (user, first)
+    assert held_out.repeats == repeats
+
+
+def values(held_out: HeldOut, name: str, place: int) -> list[int]:
+    bag = getattr(held_out, name)
+    return list(bag.values[bag.offsets_n[place] : bag.offsets_n[place + 1]])
+
+
+def test_a_sample_of_users_is_fixed_by_the_seed(data: Prepared) -> None:
+    everyone = hold_out(data, Split.TEST, True)
+    some, again, other = (hold_out(data, Split.TEST, True, max_users=4, seed=seed) for seed in (0, 0, 1))
+
+    assert len(some) == 4
+    assert set(some.user_U.tolist()) < set(everyone.user_U.tolist())
+    assert some.user_U.tolist() == again.user_U.tolist() != other.user_U.tolist()
+
+
+def test_hits_are_relevant_items_of_the_same_user(data: Prepared) -> None:
+    held_out = hold_out(data, Split.TEST, True)
+    item_UK = np.tile(np.arange(ITEMS + 2, dtype=np.int32), (len(held_out), 1))
+    hits_UK = held_out.hits(item_UK)
+
+    for place in range(len(held_out)):
+        assert np.flatnonzero(hits_UK[place]).tolist() == sorted(values(held_out, "truth", place))
+
+
+def test_requests_follow_the_order_of_the_users(data: Prepared) -> None:
+    held_out = hold_out(data, Split.TEST, True)
+    users = [int(shard.user[row]) for shard, rows in held_out.requests(2) for row in rows]
+
+    assert users == held_out.user_U.tolist()
+    assert max(len(rows) for _, rows in held_out.requests(2)) == 2

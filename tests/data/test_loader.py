@@ -1,0 +1,212 @@
+"""Batches from shards against naive loops: each row once, in a fixed order, with nothing of the future in it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from shortlist.data import loader
+from shortlist.data.loader import EventRows, Gather, positive_pairs, ranking_rows, shuffled
+from shortlist.data.negatives import NegativeSampler
+from shortlist.data.prepared import EventShard, Prepared
+from shortlist.features.rows import FeatureRows
+from shortlist.schema import Split
+from tests.evaluation import toy
+
+USERS, ITEMS, EVENTS = 9, 12, 120
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
+    """A random log over two shards, with unknown users and items (row 0), equal times, and weights."""
+    random = np.random.default_rng(0)
+    events = [
+        toy.Event(
+            user=int(random.integers(0, USERS + 1)),
+            item=int(random.integers(0, ITEMS + 1)),
+            time=int(random.integers(0, 40)),
+            split=Split(int(random.choice(3, p=[0.7, 0.2, 0.1]))),
+            target=float(random.random() < 0.6),
+        )
+        for _ in range(EVENTS)
+    ]
+    prepared = toy.prepared(tmp_path_factory.mktemp("data"), events, USERS, ITEMS, shards=2)
+    weighted = [replace(shard, weight=np.arange(1, len(shard) + 1, dtype=np.float32)) for shard in prepared.shards]
+    return replace(prepared, shards=tuple(weighted))
+
+
+def place(data: Prepared, shard: EventShard) -> int:
+    return next(i for i, candidate in enumerate(data.shards) if candidate is shard)
+
+
+def order(data: Prepared, seed: int, epoch: int, shuffle: bool = True) -> list[list[tuple[int, int]]]:
+    rows = EventRows(data, Split.TRAIN)
+    return [
+        [(place(data, shard), int(row)) for row in rows_B] for shard, rows_B in rows.batches(7, seed, epoch, shuffle)
+    ]
+
+
+def test_each_row_comes_once_in_batches_of_one_shard(data: Prepared) -> None:
+    batches = order(data, seed=0, epoch=0)
+    rows = [row for batch in batches for row in batch]
+    expected = [(i, int(n)) for i, shard in enumerate(data.shards) for n in np.flatnonzero(shard.split == Split.TRAIN)]
+
+    assert sorted(rows) == expected
+    assert len(rows) == len(EventRows(data, Split.TRAIN))
+    assert len(batches) == EventRows(data, Split.TRAIN).count_batches(7)
+    assert all(len(batch) <= 7 and len({shard for shard, _ in batch}) == 1 for batch in batches)
+
+
+def test_the_order_is_fixed_by_seed_and_epoch(data: Prepared) -> None:
+    assert order(data, 0, 0) == order(data, 0, 0)
+    assert order(data, 0, 0) != order(data, 0, 1)
+    assert order(data, 0, 0) != order(data, 1, 0)
+    unshuffled = [row for batch in order(data, 0, 0, shuffle=False) for row in batch]
+    assert unshuffled == sorted(unshuffled)
+
+
+def test_blocks_are_shuffled_and_so_is_each_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loader, "BLOCK", 10)
+    rows = np.arange(100, 145)
+    mixed = shuffled(rows, np.random.default_rng(0))
+
+    assert sorted(mixed.tolist()) == rows.tolist()
+    assert mixed.tolist() != rows.tolist()
+    blocks = [{(row - 100) // 10 for row in mixed[start : start + 5]} for start in range(0, 45, 5)]
+    assert all(len(found) == 1 for found in blocks)
+    assert shuffled(np.arange(0), np.random.default_rng(0)).tolist() == []
+
+
+def test_rows_can_be_left_out(data: Prepared) -> None:
+    kept = [
+        (float(shard.targets_nT[row, 0]), int(shard.item[row]))
+        for shard, rows_B in EventRows(data, Split.TRAIN, relevant_only=True, with_item=True).batches(50, 0, 0)
+        for row in rows_B
+    ]
+
+    assert kept
+    assert all(target > 0 and item > 0 for target, item in kept)
+
+
+@pytest.mark.parametrize("own_item", [True, False])
+@pytest.mark.parametrize("length", [1, 4, 50])
+def test_a_history_is_what_the_same_user_did_before(data: Prepared, length: int, own_item: bool) -> None:
+    gather = Gather(data, length, own_item=own_item)
+    for shard in data.shards:
+        rows_B = np.random.default_rng(0).permutation(len(shard))
+        found = gather.history(shard, rows_B)
+        assert found is not None
+        for i, row in enumerate(rows_B):
+            earlier = [n for n in range(row) if shard.user[n] == shard.user[row] and shard.user[row] > 0]
+            # The splits of this log are random: an earlier event may be of a later split.
+            shown = [n for n in earlier if shard.split[n] <= shard.split[row]]
+            shown = [n for n in shown if own_item or shard.item[n] != shard.item[row]][-length:]
+            ids_L = found.ids_UL[found.of_B[i]].tolist()
+            assert ids_L == [*data.id_of_item[shard.item[shown]].tolist(), *[0] * (length - len(shown))]
+            assert found.length_U[found.of_B[i]] == len(shown)
+
+
+def test_no_history_without_users_or_times(data: Prepared) -> None:
+    shard = data.shards[0]
+    for schema in (replace(data.schema, has_time=False), replace(data.schema, has_users=False)):
+        assert Gather(replace(data, schema=schema), 5).history(shard, np.arange(3)) is None
+    assert Gather(data, 0).history(shard, np.arange(3)) is None
+
+
+def test_a_row_shows_user_context_and_the_item_asked_for(data: Prepared) -> None:
+    shard, rows_B = data.shards[1], np.array([3, 0, 5])
+    item_B = np.array([7, 1, 0], np.int32)
+    rows = Gather(data, 0).row(shard, rows_B, item_B)
+
+    assert rows.ids_BF[:, 0].tolist() == [data.users.ids_nF[user, 0] for user in shard.user[rows_B]]
+    assert rows.ids_BF[:, 1].tolist() == [data.items.ids_nF[item, 0] for item in item_B]
+    assert rows.numbers_BN[:, 0].tolist() == [float(time) for time in shard.time[rows_B]]
+
+
+def test_positive_pairs_are_relevant_events(data: Prepared) -> None:
+    events = EventRows(data, Split.TRAIN, relevant_only=True, with_item=True)
+    pairs = list(positive_pairs(events, Gather(data, 3), 6, seed=0, epoch=0))
+    sizes = [len(pair.item_B) for pair in pairs]
+    leftover = sum(len(rows_B) for _, rows_B in events.batches(6, 0, 0) if len(rows_B) < 2)
+
+    assert sum(sizes) == len(events) - leftover
+    assert min(sizes) >= 2
+    for pair in pairs:
+        assert pair.candidate.ids_BF[:, 0].tolist() == data.items.ids_nF[pair.item_B, 0].tolist()
+
+
+def test_a_batch_too_small_for_negatives_is_left_out(data: Prepared) -> None:
+    events = EventRows(data, Split.TRAIN, relevant_only=True, with_item=True)
+
+    assert list(positive_pairs(events, Gather(data, 3), 1, seed=0, epoch=0)) == []
+
+
+def decoded(rows: FeatureRows, data: Prepared) -> list[tuple[int, int, float]]:
+    """User row, item row and time of each row."""
+    user_of = {int(value): row for row, value in enumerate(data.users.ids_nF[:, 0])}
+    item_of = {int(value): row for row, value in enumerate(data.items.ids_nF[:, 0])}
+    return [
+        (user_of[int(user)], item_of[int(item)], float(time))
+        for (user, item), (time,) in zip(rows.ids_BF, rows.numbers_BN, strict=True)
+    ]
+
+
+@pytest.mark.parametrize("observed", [True, False])
+def test_ranking_rows_are_events_and_the_negatives_of_relevant_ones(data: Prepared, observed: bool) -> None:
+    sampler = NegativeSampler("uniform", np.ones(ITEMS + 1, np.int64), data.items_of_users(*Split))
+    batches = list(
+        ranking_rows(
+            EventRows(data, Split.TRAIN), Gather(data, 3), 16, 0, 0, sampler=sampler, sampled=3, observed=observed
+        )
+    )
+    expected: Counter[tuple[int, int, float, float, float]] = Counter()
+    for shard in data.shards:
+        for n in np.flatnonzero(shard.split == Split.TRAIN):
+            target = float(shard.targets_nT[n, 0])
+            assert shard.weight is not None
+            if observed or target > 0:
+                key = (int(shard.user[n]), int(shard.item[n]), float(shard.time[n]), target, float(shard.weight[n]))
+                expected[key] += 1
+
+    positives = {(user, item) for user, items in enumerate(bag_lists(data)) for item in items}
+    negatives: Counter[tuple[int, float, float]] = Counter()
+    for batch in batches:
+        for (user, item, time), target, weight in zip(
+            decoded(batch.features, data), batch.targets_BT[:, 0].tolist(), batch.weight_B.tolist(), strict=True
+        ):
+            key = (user, item, time, target, weight)
+            if expected[key] > 0:
+                expected[key] -= 1
+                continue
+            assert target == 0
+            assert item > 0
+            assert (user, item) not in positives
+            negatives[user, time, weight] += 1
+
+    assert not +expected
+    # At most three for each relevant event, at its own moment and with its own weight.
+    relevant = Counter(
+        (int(shard.user[n]), float(shard.time[n]), float(shard.weight[n]))
+        for shard in data.shards
+        for n in np.flatnonzero((shard.split == Split.TRAIN) & shard.relevant())
+        if shard.weight is not None
+    )
+    assert all(count <= 3 * relevant[key] for key, count in negatives.items())
+    assert sum(negatives.values()) > 2 * relevant.total()
+
+
+def bag_lists(data: Prepared) -> list[list[int]]:
+    bag = data.items_of_users(*Split)
+    return [bag.values[a:b].tolist() for a, b in zip(bag.offsets_n[:-1], bag.offsets_n[1:], strict=True)]
+
+
+def test_a_log_without_targets_has_relevant_events_alone(data: Prepared) -> None:
+    bare = [replace(shard, targets_nT=np.zeros((len(shard), 0), np.float32), weight=None) for shard in data.shards]
+    prepared = replace(data, shards=tuple(bare))
+    batches = list(ranking_rows(EventRows(prepared, Split.VALID), Gather(prepared, 0), 100, 0, 0))
+
+    assert sum(len(batch.weight_B) for batch in batches) == len(EventRows(prepared, Split.VALID))
+    assert all((batch.targets_BT == 1).all() and (batch.weight_B == 1).all() for batch in batches)

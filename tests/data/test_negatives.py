@@ -1,0 +1,101 @@
+"""Negative sampling: never a positive it was told of, each source by its own distribution, 0 where nothing is left."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shortlist.data.negatives import NegativeSampler
+from shortlist.features.rows import Ints, RaggedBag
+
+ITEMS = 6
+"""Item rows 1 to 5."""
+Source = Literal["uniform", "popularity", "candidates"]
+
+
+def candidates(users: int) -> Ints:
+    return np.tile(np.array([1, 3, 5], np.int32), (users, 1))
+
+
+@given(
+    positives=st.lists(st.lists(st.integers(1, ITEMS - 1), max_size=6), min_size=1, max_size=4),
+    source=st.sampled_from(["uniform", "popularity", "candidates"]),
+    n=st.integers(1, 9),
+)
+def test_never_gives_a_positive(positives: list[list[int]], source: Source, n: int) -> None:
+    users = len(positives)
+    counts = np.array([0, 5, 4, 3, 2, 1])
+    sampler = NegativeSampler(source, counts, RaggedBag.of(positives), candidates(users))
+    drawn = sampler.sample(np.arange(users, dtype=np.int32), n, np.random.default_rng(0))
+
+    assert drawn.shape == (users, n)
+    assert drawn.dtype == np.int32
+    for user, items in enumerate(drawn.tolist()):
+        assert not set(items) & set(positives[user])
+        assert all(0 <= item < ITEMS for item in items)
+        if source == "candidates":
+            assert set(items) <= {0, 1, 3, 5}
+
+
+@pytest.mark.parametrize("source", ["uniform", "popularity", "candidates"])
+def test_a_user_who_has_everything_gets_nothing(source: Source) -> None:
+    everything = RaggedBag.of([[1, 2, 3, 4, 5], []])
+    sampler = NegativeSampler(source, np.ones(ITEMS, np.int64), everything, candidates(2))
+    drawn = sampler.sample(np.array([0, 1], np.int32), 4, np.random.default_rng(0))
+
+    assert drawn[0].tolist() == [0] * 4
+    assert (drawn[1] > 0).all()
+
+
+def shares(sampler: NegativeSampler, draws: int = 20_000) -> list[float]:
+    drawn = sampler.sample(np.zeros(1, np.int32), draws, np.random.default_rng(0))
+    return [float(count) / draws for count in np.bincount(drawn[0], minlength=ITEMS)]
+
+
+NOTHING = RaggedBag.of([[]])
+
+
+def test_popular_items_are_drawn_as_often_as_they_occur() -> None:
+    """Twenty thousand draws of a share of 0.5 deviate by 0.0035: 0.02 is more than five of that."""
+    sampler = NegativeSampler("popularity", np.array([99, 10, 5, 0, 4, 1]), NOTHING)
+
+    assert shares(sampler) == pytest.approx([0, 0.5, 0.25, 0, 0.2, 0.05], abs=0.02)
+
+
+def test_uniform_draws_leave_no_item_out() -> None:
+    sampler = NegativeSampler("uniform", np.array([99, 10, 5, 0, 4, 1]), NOTHING)
+
+    assert shares(sampler) == pytest.approx([0, 0.2, 0.2, 0.2, 0.2, 0.2], abs=0.02)
+
+
+def test_a_positives_share_goes_to_the_others() -> None:
+    sampler = NegativeSampler("uniform", np.ones(ITEMS, np.int64), RaggedBag.of([[2, 4]]))
+
+    assert shares(sampler) == pytest.approx([0, 1 / 3, 0, 1 / 3, 0, 1 / 3], abs=0.02)
+
+
+def test_candidates_are_the_users_own_and_padding_is_drawn_again() -> None:
+    """A user with fewer candidates than others has a row that ends in 0."""
+    padded = np.array([[2, 0, 0, 0], [3, 4, 5, 1]], np.int32)
+    sampler = NegativeSampler("candidates", np.ones(ITEMS, np.int64), RaggedBag.of([[], [3]]), padded)
+    drawn = sampler.sample(np.array([0, 1], np.int32), 2_000, np.random.default_rng(0))
+
+    assert set(drawn[0].tolist()) <= {0, 2}
+    assert (drawn[0] == 2).mean() > 0.9
+    assert set(drawn[1].tolist()) == {1, 4, 5}
+
+
+def test_the_same_stream_gives_the_same_negatives() -> None:
+    sampler = NegativeSampler("uniform", np.ones(ITEMS, np.int64), RaggedBag.of([[1], [2]]))
+    first, again = (sampler.sample(np.array([0, 1], np.int32), 9, np.random.default_rng(3)) for _ in range(2))
+
+    assert first.tolist() == again.tolist()
+
+
+def test_candidates_need_candidates() -> None:
+    with pytest.raises(ValueError, match="needs candidates_UK"):
+        NegativeSampler("candidates", np.ones(ITEMS, np.int64), NOTHING)
