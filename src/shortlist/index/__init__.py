@@ -1,0 +1,1 @@
+"""Nearest candidates by vector: arrays in, rows out."""

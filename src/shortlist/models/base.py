@@ -1,0 +1,55 @@
+"""What a model is: a frozen Config, inputs, and a forward pass. It knows no device, optimiser, loss weight or path."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from torch import Tensor, nn
+
+from shortlist.core.settings import Settings
+from shortlist.nn.batch import Batch
+from shortlist.schema import Inputs
+
+
+class RankingModel(nn.Module):
+    """Scores rows that hold user, item and context together."""
+
+    Config: ClassVar[type[Settings]]
+
+    def __init__(self, config: Settings, inputs: Inputs) -> None:
+        super().__init__()
+        self.config = config
+        self.inputs = inputs
+
+    @property
+    def targets(self) -> int:
+        """How many logits a row gets: one for each target, one when every event counts as relevant."""
+        return max(len(self.inputs.targets), 1)
+
+    def forward(self, batch: Batch) -> Tensor:
+        """logits_BT."""
+        raise NotImplementedError
+
+
+class RetrievalModel(nn.Module):
+    """Encodes requests and items into one space, so that the nearest items are the candidates."""
+
+    Config: ClassVar[type[Settings]]
+
+    def __init__(self, config: Settings, query: Inputs, candidate: Inputs) -> None:
+        super().__init__()
+        self.config = config
+        self.query_inputs = query
+        self.candidate_inputs = candidate
+
+    def query(self, batch: Batch) -> Tensor:
+        """query_BD of requests: user, context and history."""
+        raise NotImplementedError
+
+    def candidate(self, batch: Batch) -> Tensor:
+        """candidate_BD of items. The score of a pair is the dot product of the two."""
+        raise NotImplementedError
+
+    def temperature(self) -> float:
+        """What scores are divided by before a softmax."""
+        return 1.0

@@ -1,0 +1,1 @@
+"""Blocks on a single device, without I/O: batch, embedding, MLP, history encoders."""

@@ -1,0 +1,98 @@
+"""Batch and Outputs: what a model gets and gives.
+
+Legend: B rows, U histories, F fields, N numbers, H hotness, L history length, T targets, D embedding dim.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from shortlist.features.rows import BAG_PREFIX, FeatureRows
+
+
+@dataclass(frozen=True, slots=True)
+class Bag:
+    """The values of a multi-hot column: rows of the stacked space, padded after `length`."""
+
+    values_BH: Tensor
+    length_B: Tensor
+
+    def mask_BH(self) -> Tensor:
+        """True where there is a value."""
+        return torch.arange(self.values_BH.shape[1], device=self.length_B.device) < self.length_B[:, None]
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Events of U users as rows of the item id column, oldest first, and which of them each of the B rows has."""
+
+    events: Bag
+    of_B: Tensor
+
+    def per_row(self) -> Bag:
+        """Every row's own events."""
+        return Bag(self.events.values_BH.index_select(0, self.of_B), self.events.length_B.index_select(0, self.of_B))
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """B rows as a model sees them; which column is which stands in the model's Inputs."""
+
+    ids_BF: Tensor
+    """int32 rows of the stacked space."""
+    numbers_BN: Tensor
+    """float32, normalised when prepared."""
+    bags: Mapping[str, Bag] = field(default_factory=dict)
+    history: History | None = None
+    """The user's events strictly before this one."""
+
+    @classmethod
+    def of(cls, rows: FeatureRows, device: torch.device | str = "cpu") -> Batch:
+        """The tensors of encoded rows, on `device`."""
+        return cls.from_named({name: tensor(array, device) for name, array in rows.feeds().items()}, len(rows))
+
+    @classmethod
+    def from_named(cls, named: Mapping[str, Tensor], rows: int | None = None) -> Batch:
+        """From tensors called as `FeatureRows.feeds` calls them; absent parts have no columns."""
+        some = next(iter(named.values()))
+        empty = some.new_zeros((some.shape[0] if rows is None else rows, 0))
+        bags = {
+            name.removeprefix(BAG_PREFIX).removesuffix(".values"): Bag(values, named[_length_of(name)])
+            for name, values in named.items()
+            if name.startswith(BAG_PREFIX) and name.endswith(".values")
+        }
+        has_history = "history.ids" in named
+        return cls(
+            ids_BF=named.get("ids", empty.int()),
+            numbers_BN=named.get("numbers", empty.float()),
+            bags=bags,
+            history=History(Bag(named["history.ids"], named["history.length"]), named["history.of"])
+            if has_history
+            else None,
+        )
+
+
+def _length_of(values_name: str) -> str:
+    return values_name.removesuffix(".values") + ".length"
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """What a loss compares the outputs of a ranking model with."""
+
+    targets_BT: Tensor
+    weight_B: Tensor
+
+
+def tensor(array: npt.NDArray[Any], device: torch.device | str) -> Tensor:
+    """A tensor of the array on `device`; copied only when the array is a read-only view on a file."""
+    if not array.flags.writeable:
+        array = np.array(array)
+    return torch.from_numpy(np.ascontiguousarray(array)).to(device, non_blocking=True)

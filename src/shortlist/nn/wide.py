@@ -1,0 +1,99 @@
+"""The linear part of Wide & Deep: one weight for each value, and for each hashed cross of values.
+
+Legend: B rows, F fields, N numbers, H hotness, C values of a crossed column, T targets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from shortlist.core.errors import UserError
+from shortlist.core.suggest import did_you_mean
+from shortlist.nn.batch import Bag, Batch
+from shortlist.nn.embedding import StackedEmbedding
+from shortlist.nn.groups import Wide
+from shortlist.schema import Column, Inputs, Kind, Side
+
+HISTORY = "history"
+# Odd primes below 2**31: a product of one with an int32 id stays below 2**62, so no engine has to agree on overflow.
+_PRIMES = (1_000_000_007, 998_244_353, 1_999_999_973, 1_610_612_741)
+
+
+class LinearPart(Wide):
+    """Sum of the weights of every field, bag value (summed), number, and cross; logits_BT."""
+
+    def __init__(self, inputs: Inputs, crosses: Sequence[tuple[str, ...]], buckets: int, targets: int) -> None:
+        super().__init__()
+        self.inputs = inputs
+        self.table = StackedEmbedding([*inputs.fields, *inputs.bags], targets, std=0.0)
+        # Not nn.Linear, which warns of a schema without numbers.
+        self.weight_NT = nn.Parameter(torch.zeros(len(inputs.numbers), targets))
+        self.bias_T = nn.Parameter(torch.zeros(targets))
+        columns = [
+            Column(name=" x ".join(cross), side=Side.CONTEXT, kind=Kind.BAG, size=buckets, offset=i * buckets)
+            for i, cross in enumerate(crosses)
+        ]
+        self.crosses = [(Cross(cross, inputs, buckets), column) for cross, column in zip(crosses, columns, strict=True)]
+        self.cross_table = StackedEmbedding(columns, targets, std=0.0) if columns else None
+
+    def forward(self, batch: Batch) -> Tensor:
+        """logits_BT."""
+        logits_BT = batch.numbers_BN @ self.weight_NT + self.bias_T
+        if self.inputs.fields:
+            logits_BT = logits_BT + self.table(batch.ids_BF, self.inputs.fields).sum(1)
+        for column in self.inputs.bags:
+            logits_BT = logits_BT + self.table.pooled(batch.bags[column.name], column, mean=False)
+        if self.cross_table is not None:
+            for cross, column in self.crosses:
+                bag = cross(batch)
+                moved = Bag(bag.values_BH + column.offset, bag.length_B)
+                # Divided by the root of the count so that a long history does not drown the other weights.
+                scale_B = bag.length_B.clamp(min=1).sqrt()
+                logits_BT = logits_BT + self.cross_table.pooled(moved, column, mean=False) / scale_B[:, None]
+        return logits_BT
+
+
+class Cross:
+    """The hashed cross product of two or more columns; one of them may be a bag, or the history."""
+
+    def __init__(self, names: Sequence[str], inputs: Inputs, buckets: int) -> None:
+        fields = {column.name: i for i, column in enumerate(inputs.fields)}
+        bags = [column.name for column in inputs.bags] + ([HISTORY] if inputs.history is not None else [])
+        for name in names:
+            if name not in fields and name not in bags:
+                raise UserError(
+                    f"the cross of {list(names)} names {name!r}, no such column.{did_you_mean(name, [*fields, *bags])}"
+                )
+        several = [name for name in names if name in bags]
+        if not 2 <= len(names) <= len(_PRIMES) or len(several) > 1:
+            raise UserError(
+                f"a cross takes 2 to {len(_PRIMES)} columns, at most one of them a bag or the history; "
+                f"found {list(names)}"
+            )
+        self.fields = [fields[name] for name in names if name in fields]
+        self.bag = several[0] if several else None
+        self.buckets = buckets
+
+    def __call__(self, batch: Batch) -> Bag:
+        """Rows 0 … buckets - 1 of each crossed value, as a bag of hotness 1 where no column is a bag."""
+        if self.bag is None:
+            bag = Bag(batch.ids_BF[:, self.fields[:1]], torch.ones_like(batch.ids_BF[:, 0]))
+            rest = self.fields[1:]
+        else:
+            bag, rest = self._bag(batch, self.bag), self.fields
+        mixed_BC = bag.values_BH.long() * _PRIMES[0]
+        for prime, place in zip(_PRIMES[1:], rest, strict=False):
+            mixed_BC = (mixed_BC + batch.ids_BF[:, place, None].long() * prime) % _PRIMES[3]
+        # A second multiplication spreads ids that are close to one another over distant buckets.
+        spread_BC = mixed_BC * _PRIMES[0] % _PRIMES[1]
+        return Bag((spread_BC % self.buckets).int(), bag.length_B)
+
+    @staticmethod
+    def _bag(batch: Batch, name: str) -> Bag:
+        if name != HISTORY:
+            return batch.bags[name]
+        assert batch.history is not None, "the model was built for histories, the batch has none"
+        return batch.history.per_row()

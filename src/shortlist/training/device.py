@@ -1,0 +1,27 @@
+"""Where a model trains."""
+
+from __future__ import annotations
+
+import os
+
+import torch
+
+from shortlist.core.errors import EnvironmentFault
+from shortlist.recipe.sections import Compute
+
+
+def choose_device(compute: Compute) -> torch.device:
+    """The device a recipe asks for; EnvironmentFault if it wants a GPU that is not there."""
+    available = torch.cuda.is_available()
+    if compute.device == "cuda" and not available:
+        raise EnvironmentFault(
+            'compute.device = "cuda", but torch finds no GPU here. Use device = "auto", or run where there is one.'
+        )
+    return torch.device("cuda" if available and compute.device != "cpu" else "cpu")
+
+
+def set_threads(compute: Compute) -> int:
+    """Fix the number of torch threads; returns it."""
+    threads = compute.threads or os.cpu_count() or 1
+    torch.set_num_threads(threads)
+    return threads

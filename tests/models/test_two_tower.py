@@ -1,0 +1,73 @@
+"""Two towers: one space for both sides, one vector for an item wherever it occurs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+from shortlist.models.catalogue import retrieval_model
+from shortlist.models.retrieval.two_tower import TwoTower
+from shortlist.nn.batch import Batch
+from shortlist.recipe.sections import Model
+from shortlist.testing.inputs import candidate_inputs, query_inputs, random_rows, toy_schema
+
+QUERY, CANDIDATE = query_inputs(), candidate_inputs()
+
+
+def build(**settings: Any) -> TwoTower:
+    torch.manual_seed(0)
+    model = retrieval_model(Model.model_validate({"name": "two_tower", **settings}), QUERY, CANDIDATE)
+    assert isinstance(model, TwoTower)
+    model.eval()
+    return model
+
+
+def test_cosine_vectors_have_length_1_and_dot_vectors_their_own() -> None:
+    rows = Batch.of(random_rows(QUERY, 5))
+    cosine, dot = build(dim=8), build(dim=8, similarity="dot")
+
+    torch.testing.assert_close(cosine.query(rows).norm(dim=1), torch.ones(5))
+    torch.testing.assert_close(torch.nn.functional.normalize(dot.query(rows)), cosine.query(rows))
+    assert (dot.query(rows).norm(dim=1) - 1).abs().min() > 1e-3
+
+
+def test_towers_have_the_layers_asked_for() -> None:
+    model = build(dim=8, embedding_dim=4, hidden=[16, 12])
+    widths = [[tuple(p.shape) for p in tower.parameters()] for tower in (model.query_tower, model.candidate_tower)]
+
+    # Query: 3 fields and a history of 4 each, 1 number. Candidate: 2 fields and a bag, 1 number.
+    assert widths[0] == [(16, 17), (16,), (12, 16), (12,), (8, 12), (8,)]
+    assert widths[1] == [(16, 13), (16,), (12, 16), (12,), (8, 12), (8,)]
+
+
+def test_all_columns_share_one_table_each_once() -> None:
+    model = build(embedding_dim=4)
+
+    assert model.query_features.embedding is model.candidate_features.embedding
+    assert model.query_features.embedding.table.weight.shape == (toy_schema().rows, 4)
+
+
+def test_an_item_in_the_history_is_the_item_that_is_recommended() -> None:
+    """What is learned of an item as a candidate moves the requests of those who had it, and of no others."""
+    model = build(embedding_dim=4)
+    rows = random_rows(QUERY, 20)
+    assert rows.history is not None
+    assert QUERY.history is not None
+    item = int(rows.history.ids_UL[rows.history.length_U.argmax(), 0])
+    had = [item in ids[:length] for ids, length in zip(rows.history.ids_UL, rows.history.length_U, strict=True)]
+    before = model.query(Batch.of(rows)).detach()
+    table = model.candidate_features.embedding
+    with torch.no_grad():
+        table.table.weight[item + table.shifts["item.id"]] += 1
+    after = model.query(Batch.of(rows)).detach()
+
+    assert any(had)
+    assert not all(had)
+    assert (before != after).any(1).tolist() == had
+
+
+@pytest.mark.parametrize("temperature", [0.07, 1.0])
+def test_the_temperature_is_the_settings(temperature: float) -> None:
+    assert build(temperature=temperature).temperature() == temperature

@@ -1,0 +1,147 @@
+"""The stacked embedding against naive loops over one table a column."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from shortlist.nn.batch import Bag, Batch
+from shortlist.nn.embedding import Featuriser, RecencyWeights, StackedEmbedding
+from shortlist.schema import Column, Kind, Side
+from shortlist.testing.inputs import query_inputs, random_rows, ranking_inputs, unknown_rows
+
+DIM = 3
+
+
+def column(name: str, size: int, offset: int, kind: Kind = Kind.FIELD) -> Column:
+    return Column(name=name, side=Side.ITEM, kind=kind, size=size, offset=offset)
+
+
+# Some columns of a larger stacked space, in another order than there, with rows of others between them.
+A, B, TAGS = column("a", 4, 10), column("b", 3, 2), column("tags", 5, 20, Kind.BAG)
+
+
+@pytest.fixture
+def table() -> StackedEmbedding:
+    torch.manual_seed(0)
+    return StackedEmbedding([A, B, TAGS], DIM)
+
+
+def rows_of(table: StackedEmbedding, which: Column) -> torch.Tensor:
+    """The part of the table that belongs to a column: they lie in the order given."""
+    start = {"a": 0, "b": 4, "tags": 7}[which.name]
+    return table.table.weight[start : start + which.size]
+
+
+def test_keeps_only_the_rows_of_its_columns(table: StackedEmbedding) -> None:
+    assert table.table.weight.shape == (4 + 3 + 5, DIM)
+
+
+def test_shifted_ids_equal_a_table_for_each_column(table: StackedEmbedding) -> None:
+    ids_BF = torch.tensor([[2, 10], [4, 13], [3, 11]], dtype=torch.int32)
+    vectors_BFD = table(ids_BF, [B, A])
+
+    for row in range(3):
+        for place, which in enumerate([B, A]):
+            local = int(ids_BF[row, place]) - which.offset
+            assert torch.equal(vectors_BFD[row, place], rows_of(table, which)[local])
+
+
+@pytest.mark.parametrize("mean", [True, False])
+@pytest.mark.parametrize("exporting", [True, False])
+def test_pooled_equals_a_loop(
+    table: StackedEmbedding, mean: bool, exporting: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.compiler, "is_exporting", lambda: exporting)
+    # After each length stands padding that must not count: 0, which is no row of the column, and a real row.
+    bag = Bag(torch.tensor([[20, 24, 0], [0, 0, 0], [21, 21, 23], [22, 23, 24]]), torch.tensor([2, 0, 3, 1]))
+    pooled_BD = table.pooled(bag, TAGS, mean)
+
+    for row, values in enumerate([[0, 4], [], [1, 1, 3], [2]]):
+        total = sum((rows_of(table, TAGS)[value] for value in values), start=torch.zeros(DIM))
+        expected = total / max(len(values), 1) if mean else total
+        torch.testing.assert_close(pooled_BD[row], expected)
+
+
+def test_padding_gets_no_gradient(table: StackedEmbedding) -> None:
+    bag = Bag(torch.tensor([[20, 24], [0, 0]]), torch.tensor([1, 0]))
+    table.pooled(bag, TAGS).sum().backward()
+
+    assert table.table.weight.grad is not None
+    touched = table.table.weight.grad.abs().sum(1).nonzero().flatten().tolist()
+    assert touched == [7]
+
+
+def test_recency_weights_equal_a_loop() -> None:
+    recency = RecencyWeights(4)
+    with torch.no_grad():
+        recency.log_weight_L.copy_(torch.tensor([0.5, 0.0, -1.0, 2.0]))
+    weight_BL = recency(Bag(torch.zeros(3, 4), torch.tensor([2, 0, 4])))
+
+    for row, length in enumerate([2, 0, 4]):
+        by_place = recency.log_weight_L.detach().exp()
+        weights = [by_place[length - 1 - place] for place in range(length)]
+        expected = [float(weight / sum(weights)) for weight in weights] + [0.0] * (4 - length)
+        assert weight_BL[row].tolist() == pytest.approx(expected)
+
+
+def test_recency_weights_begin_as_a_mean() -> None:
+    weight_BL = RecencyWeights(3)(Bag(torch.zeros(1, 3), torch.tensor([2])))
+
+    assert weight_BL.tolist() == [[0.5, 0.5, 0.0]]
+
+
+def test_rows_may_share_a_history() -> None:
+    inputs = ranking_inputs()
+    features = Featuriser(inputs, dim=2)
+    rows = random_rows(inputs, 4)
+    order = np.array([2, 2, 0, 3, 2])
+
+    own = features(Batch.of(rows))[torch.from_numpy(order)]
+    assert torch.equal(features(Batch.of(rows.take(order))), own)
+
+
+def test_the_featuriser_is_as_wide_as_it_says() -> None:
+    inputs = ranking_inputs()
+    features = Featuriser(inputs, dim=4)
+    vectors = features(Batch.of(random_rows(inputs, 5)))
+
+    # 5 fields, a bag and the history at 4 each, and 2 numbers as they are.
+    assert features.width == 4 * (5 + 1 + 1) + 2
+    assert vectors.shape == (5, features.width)
+
+
+def test_the_featuriser_lays_out_fields_bags_history_numbers() -> None:
+    inputs = ranking_inputs()
+    torch.manual_seed(0)
+    features = Featuriser(inputs, dim=2)
+    rows = random_rows(inputs, 5)
+    batch = Batch.of(rows)
+    vectors = features(batch)
+
+    fields = [features.embedding(batch.ids_BF[:, [i]], [c])[:, 0] for i, c in enumerate(inputs.fields)]
+    bags = [features.embedding.pooled(batch.bags[c.name], c) for c in inputs.bags]
+    assert inputs.history is not None
+    assert batch.history is not None
+    history = features.embedding.pooled(batch.history.events, inputs.history)
+    assert torch.equal(vectors, torch.cat([*fields, *bags, history, batch.numbers_BN], dim=1))
+
+
+def test_a_history_has_its_table_where_the_item_id_is_no_field() -> None:
+    inputs = query_inputs()
+    assert "item.id" not in [c.name for c in inputs.fields]
+
+    features = Featuriser(inputs, dim=2)
+
+    assert "item.id" in features.embedding.shifts
+    assert torch.isfinite(features(Batch.of(random_rows(inputs, 5)))).all()
+
+
+def test_empty_bags_and_histories_are_zeros() -> None:
+    inputs = replace(ranking_inputs(), fields=(), numbers=())
+    features = Featuriser(inputs, dim=2)
+
+    assert features(Batch.of(unknown_rows(inputs, 3))).tolist() == [[0.0] * 4] * 3

@@ -1,0 +1,40 @@
+"""The MLP: its widths, and no activation after the last layer that `out` asks for."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from shortlist.nn.mlp import MLP
+
+
+@pytest.mark.parametrize(
+    ("hidden", "out", "dropout", "layers"),
+    [
+        ((), 2, 0.5, ["Linear"]),
+        ((8,), None, 0.0, ["Linear", "ReLU"]),
+        ((8, 4), 2, 0.5, ["Linear", "ReLU", "Dropout", "Linear", "ReLU", "Dropout", "Linear"]),
+        ((), None, 0.0, []),
+    ],
+)
+def test_layers_are_as_asked(hidden: tuple[int, ...], out: int | None, dropout: float, layers: list[str]) -> None:
+    mlp = MLP(3, hidden, out, dropout)
+
+    assert [type(layer).__name__ for layer in mlp.layers] == layers
+    assert mlp(torch.zeros(5, 3)).shape == (5, mlp.width)
+    assert mlp.width == (out or [3, *hidden][-1])
+
+
+def test_answers_equal_a_hand_worked_one() -> None:
+    mlp = MLP(2, (1,), 1)
+    with torch.no_grad():
+        for layer, weight, bias in zip(
+            [mlp.layers[0], mlp.layers[2]], [[[1.0, -2.0]], [[3.0]]], [1.0, -4.0], strict=True
+        ):
+            assert isinstance(layer, nn.Linear)
+            layer.weight.copy_(torch.tensor(weight))
+            layer.bias.fill_(bias)
+
+    # relu(5 - 2 + 1) * 3 - 4, and relu(0 - 8 + 1) * 3 - 4.
+    assert mlp(torch.tensor([[5.0, 1.0], [0.0, 4.0]])).tolist() == [[8.0], [-4.0]]
