@@ -1,0 +1,1 @@
+"""The bundle: a folder with everything that serves, checked by its manifest, and the recommender that answers."""

@@ -1,0 +1,143 @@
+"""From ids and raw columns to encoded requests: the same look-ups and the same transforms as in preparation."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from shortlist.bundle.read import Bundle
+from shortlist.core.errors import RequestError
+from shortlist.core.suggest import did_you_mean
+from shortlist.data.prepared import item_id_column
+from shortlist.features.rows import FeatureRows, FeatureTable, Ints, RaggedBag, side_by_side
+from shortlist.features.values import array_of
+from shortlist.features.vocabulary import Vocabulary
+from shortlist.funnel.columns import Requests, latest
+from shortlist.schema import Side
+
+Columns = Mapping[str, Sequence[Any]]
+
+
+class Asking:
+    """Encodes requests against a bundle."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        self.bundle = bundle
+        self.id_of_item = item_id_column(bundle.items, bundle.schema)
+
+    def requests(
+        self,
+        users: Sequence[int | str | None],
+        *,
+        history: Sequence[Sequence[int | str]] | None,
+        context: Columns | None,
+        user_features: Columns | None,
+        exclude: Sequence[Sequence[int | str]] | None,
+        candidates: Sequence[Sequence[int | str]] | None,
+        exclude_seen: bool | None,
+    ) -> Requests:
+        """See `Recommender.requests`."""
+        user_U = _look_up(self.bundle.user_vocabulary, users)
+        known = self.bundle.histories.items.rows(user_U)
+        if history is not None:
+            known = _joined([known, self._items(history, len(users), "history")])
+        seen = self.bundle.settings.exclude_seen if exclude_seen is None else exclude_seen
+        left_out = [known] if seen else []
+        if exclude is not None:
+            left_out.append(self._items(exclude, len(users), "exclude"))
+        return Requests(
+            user_U=user_U,
+            query=side_by_side([self._users(user_U, user_features), self._context(context, len(users))]),
+            history=known,
+            exclude=_joined(left_out) if left_out else RaggedBag.of([[]] * len(users)),
+            allowed=None if candidates is None else self._items(candidates, len(users), "candidates"),
+        )
+
+    def rows(self, columns: Columns, history_length: int) -> FeatureRows:
+        """Whole rows from raw columns of all three sides; ids under the names the recipe gives them.
+
+        A known user's and item's features come from the bundle's tables, the history from what it knows of the user.
+        """
+        batch = self._batch(columns, None, tuple(Side))
+        roles = self.bundle.recipe.schema_
+        context = _all(self.bundle.encoders[Side.CONTEXT].apply(batch))
+        user_B = _ids(self.bundle.user_vocabulary, columns, roles.user_id)
+        item_B = _ids(self.bundle.item_vocabulary, columns, roles.item_id)
+        user = self._side(Side.USER, self.bundle.users, user_B, batch)
+        item = self._side(Side.ITEM, self.bundle.items, item_B, batch)
+        rows = side_by_side([user, context, item])
+        if history_length == 0:
+            return rows
+        events = self.bundle.histories.items.rows(np.zeros(len(rows), np.int32) if user_B is None else user_B)
+        return FeatureRows(rows.ids_BF, rows.numbers_BN, rows.bags, latest(events, history_length, self.id_of_item))
+
+    def _side(self, side: Side, table: FeatureTable, rows_B: Ints | None, batch: pa.RecordBatch) -> FeatureRows:
+        """Features by the rows of known ids; encoded from the raw columns where the log has no such ids."""
+        return _all(self.bundle.encoders[side].apply(batch)) if rows_B is None else table.take(rows_B)
+
+    def _users(self, user_U: Ints, features: Columns | None) -> FeatureRows:
+        if features is None:
+            return self.bundle.users.take(user_U)
+        batch = self._batch(features, len(user_U), (Side.USER,))
+        batch = batch.append_column("#row", pa.array(user_U))
+        return _all(self.bundle.encoders[Side.USER].apply(batch))
+
+    def _context(self, context: Columns | None, rows: int) -> FeatureRows:
+        columns = dict(context or {})
+        clock = self.bundle.recipe.schema_.timestamp
+        if clock is not None and clock not in columns:
+            columns[clock] = [int(time.time())] * rows
+        return _all(self.bundle.encoders[Side.CONTEXT].apply(self._batch(columns, rows, (Side.CONTEXT,))))
+
+    def _batch(self, columns: Columns, rows: int | None, sides: tuple[Side, ...]) -> pa.RecordBatch:
+        """Raw columns as a record batch; RequestError for a name no feature reads, or a wrong number of values."""
+        roles = self.bundle.recipe.schema_
+        known = {name for side in sides for name in self.bundle.encoders[side].sources}
+        known |= {name for name in (roles.user_id, roles.item_id, roles.timestamp) if name is not None}
+        rows = len(next(iter(columns.values()), ())) if rows is None else rows
+        for name, values in columns.items():
+            if name not in known:
+                raise RequestError(f"no feature reads {name!r}.{did_you_mean(name, known)}")
+            if len(values) != rows:
+                raise RequestError(f"{name!r} has {len(values)} values for {rows} rows")
+        if not columns:
+            # A record batch without columns has no rows either.
+            return pa.record_batch({"": pa.nulls(rows)})
+        return pa.record_batch({name: array_of(list(values)) for name, values in columns.items()})
+
+    def _items(self, lists: Sequence[Sequence[int | str]], rows: int, what: str) -> RaggedBag:
+        """Rows of known items for each request."""
+        if len(lists) != rows:
+            raise RequestError(f"`{what}` has {len(lists)} lists for {rows} requests")
+        flat = _look_up(self.bundle.item_vocabulary, [item for items in lists for item in items])
+        ends = np.cumsum([len(items) for items in lists])
+        return RaggedBag.of([part[part > 0] for part in np.split(flat, ends[:-1])])
+
+
+def _look_up(vocabulary: Vocabulary, ids: Sequence[int | str | None]) -> Ints:
+    """Rows of ids, 0 where unknown."""
+    return vocabulary.lookup(array_of(list(ids)))
+
+
+def _ids(vocabulary: Vocabulary, columns: Columns, name: str | None) -> Ints | None:
+    """Rows of the ids in the column called `name`; None if there is no such column."""
+    return _look_up(vocabulary, columns[name]) if name is not None and name in columns else None
+
+
+def _all(table: FeatureTable) -> FeatureRows:
+    return table.take(np.arange(len(table)))
+
+
+def _joined(bags: Sequence[RaggedBag]) -> RaggedBag:
+    """For each row the values of every bag, one bag after another."""
+    if len(bags) == 1:
+        return bags[0]
+    row = np.concatenate([bag.flat()[0] for bag in bags])
+    values = np.concatenate([bag.flat()[1] for bag in bags])
+    order = np.argsort(row, kind="stable")
+    offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(sum(bag.counts() for bag in bags))])
+    return RaggedBag(values[order], offsets)

@@ -1,0 +1,126 @@
+"""Opening a bundle: everything checked against the manifest, large parts memory-mapped."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from shortlist.bundle.manifest import check_manifest
+from shortlist.core.errors import BundleError
+from shortlist.core.files import read_json
+from shortlist.features.encoder import Encoder, vocabulary_path
+from shortlist.features.rows import FeatureTable, Floats, Ints, Longs, RaggedBag
+from shortlist.features.vocabulary import Vocabulary
+from shortlist.recipe.sections import Recipe
+from shortlist.schema import Schema, Side
+from shortlist.schema.columns import ITEM_ID, USER_ID
+
+
+@dataclass(frozen=True)
+class FunnelSettings:
+    """What `funnel.json` says: how answers are made, once the recipe's choices have been settled."""
+
+    candidates: int
+    exclude_seen: bool
+    retrieval_weight: float
+    retrieval_history: int
+    ranking_history: int
+
+
+@dataclass(frozen=True)
+class Histories:
+    """Every user's events, oldest first, for each row of the user table."""
+
+    items: RaggedBag
+    split: npt.NDArray[np.int8]
+    """Of each event the split it belongs to; evaluation leaves out what it asks for."""
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A folder with all that serves."""
+
+    path: Path
+    manifest: dict[str, Any]
+    recipe: Recipe
+    schema: Schema
+    settings: FunnelSettings
+    users: FeatureTable
+    items: FeatureTable
+    user_keys: pa.Array
+    item_keys: pa.Array
+    titles: pa.Array
+    positive_count: Longs
+    train_count: Longs
+    histories: Histories
+    encoders: dict[Side, Encoder]
+    user_vocabulary: Vocabulary
+    item_vocabulary: Vocabulary
+
+    @classmethod
+    def open(cls, path: str | Path, verify: bool = True) -> Bundle:
+        """Open the bundle at `path`; `verify` compares every file's SHA-256 with the manifest. Raises BundleError."""
+        path = Path(path)
+        manifest = check_manifest(path, verify)
+        users, items = _table(path / "users.arrow"), _table(path / "items.arrow")
+        histories = _table(path / "histories.arrow")
+        events = histories.column("items")
+        return cls(
+            path=path,
+            manifest=manifest,
+            recipe=Recipe.model_validate(read_json(path / "recipe.json")),
+            schema=Schema.from_json(read_json(path / "schema.json")),
+            settings=FunnelSettings(**read_json(path / "funnel.json")),
+            users=FeatureTable.from_arrow(users),
+            items=FeatureTable.from_arrow(items),
+            user_keys=users.column("key"),
+            item_keys=items.column("key"),
+            titles=items.column("title"),
+            positive_count=items.column("positive_count").to_numpy(),
+            train_count=items.column("train_count").to_numpy(),
+            histories=Histories(
+                RaggedBag(events.values.to_numpy(), events.offsets.to_numpy()),
+                histories.column("split").values.to_numpy(),
+            ),
+            encoders={side: Encoder.load(path / "features", side) for side in Side},
+            user_vocabulary=Vocabulary.load(vocabulary_path(path / "features", USER_ID)),
+            item_vocabulary=Vocabulary.load(vocabulary_path(path / "features", ITEM_ID)),
+        )
+
+    @property
+    def has_retrieval(self) -> bool:
+        """Whether there is a retrieval model."""
+        return (self.path / "retrieval").is_dir()
+
+    @property
+    def has_ranking(self) -> bool:
+        """Whether there is a ranking model."""
+        return (self.path / "ranking").is_dir()
+
+    @property
+    def eligible_I(self) -> npt.NDArray[np.bool_]:
+        """Item rows that may be recommended: all of the item table, or without one all that occur in training."""
+        eligible = np.ones(len(self.items), bool) if self.recipe.data.items else self.train_count > 0
+        eligible[0] = False
+        return eligible
+
+    def item_vectors(self) -> Floats:
+        """vectors_ID of the retrieval model, memory-mapped."""
+        vectors: Floats = np.load(self.path / "retrieval" / "vectors.npy", mmap_mode="r", allow_pickle=False)
+        return vectors
+
+    def item_rows(self, ids: pa.Array) -> Ints:
+        """Item rows of ids as the tables have them; 0 where unknown."""
+        return self.item_vocabulary.lookup(ids)
+
+
+def _table(path: Path) -> pa.RecordBatch:
+    try:
+        return pa.ipc.open_file(pa.memory_map(str(path), "r")).get_batch(0)
+    except (pa.ArrowInvalid, OSError, IndexError) as error:
+        raise BundleError(f"cannot read {path}: {error}. Export the bundle again with: shortlist run") from error

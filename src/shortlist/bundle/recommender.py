@@ -1,0 +1,194 @@
+"""The recommender: a bundle that answers. The Python API, the commands, the server and the evaluation all call this."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from shortlist.bundle.asking import Asking
+from shortlist.bundle.read import Bundle
+from shortlist.core.errors import RequestError
+from shortlist.core.files import whole_folder
+from shortlist.features.rows import FeatureRows, Floats
+from shortlist.funnel.columns import Candidates, Requests, Source
+from shortlist.funnel.rank import Rank
+from shortlist.funnel.session import Session
+from shortlist.funnel.sources import PopularitySource, TowerSource
+
+Id = int | str
+Stages = Literal["funnel", "retrieval", "popularity"]
+
+
+@dataclass(frozen=True, slots=True)
+class Recommendation:
+    """One recommended item."""
+
+    item_id: Id
+    score: float
+    source: str
+    """Which candidate source proposed it."""
+    title: str | None = None
+
+
+class Recommender:
+    """Answers requests from a bundle. Safe to use from several threads."""
+
+    def __init__(self, bundle: Bundle, threads: int = 1) -> None:
+        """`threads` are those of one ONNX Runtime call."""
+        self.bundle = bundle
+        self.threads = threads
+        self._asking = Asking(bundle)
+
+    @classmethod
+    def load(cls, path: str | Path, threads: int = 1, verify: bool = True) -> Recommender:
+        """Open the bundle at `path`; BundleError if it is incomplete or altered."""
+        return cls(Bundle.open(path, verify), threads)
+
+    def save(self, path: str | Path) -> None:
+        """Copy the bundle to `path`, whole or not at all.
+
+        An older bundle there is replaced; RequestError where something else is.
+        """
+        target = Path(path)
+        if not _is_free_for_a_bundle(target):
+            raise RequestError(
+                f"{target} is there already and is no bundle. Expected a new name, an empty folder or an older bundle; "
+                f"save below it, for instance: {target / self.bundle.recipe.name}"
+            )
+        with whole_folder(target) as draft:
+            shutil.copytree(self.bundle.path, draft, dirs_exist_ok=True)
+
+    @cached_property
+    def popularity(self) -> PopularitySource:
+        """The baseline, and the source of candidates where there is no retrieval model."""
+        return PopularitySource(self.bundle.positive_count, self.bundle.eligible_I)
+
+    @cached_property
+    def towers(self) -> TowerSource | None:
+        """The retrieval model, if the bundle has one."""
+        if not self.bundle.has_retrieval:
+            return None
+        return TowerSource(
+            self.bundle.recipe.retrieval.model.name if self.bundle.recipe.retrieval else "retrieval",
+            Session(self.bundle.path / "retrieval" / "query.onnx", self.threads),
+            self.bundle.item_vectors(),
+            self.bundle.eligible_I,
+            self._asking.id_of_item,
+            self.bundle.settings.retrieval_history,
+        )
+
+    @cached_property
+    def ranker(self) -> Rank | None:
+        """The ranking model, if the bundle has one."""
+        if not self.bundle.has_ranking:
+            return None
+        settings = self.bundle.settings
+        return Rank(
+            Session(self.bundle.path / "ranking" / "model.onnx", self.threads),
+            self.bundle.items,
+            self._asking.id_of_item,
+            settings.ranking_history,
+            settings.retrieval_weight if self.bundle.has_retrieval else 0.0,
+        )
+
+    def requests(
+        self,
+        users: Sequence[Id | None],
+        *,
+        history: Sequence[Sequence[Id]] | None = None,
+        context: Mapping[str, Sequence[Any]] | None = None,
+        user_features: Mapping[str, Sequence[Any]] | None = None,
+        exclude: Sequence[Sequence[Id]] | None = None,
+        candidates: Sequence[Sequence[Id]] | None = None,
+        exclude_seen: bool | None = None,
+    ) -> Requests:
+        """Encode U requests.
+
+        users: ids as the tables have them; an unknown one, or None, is a new user.
+        history: items of events after those the bundle knows of, oldest first; unknown items are dropped.
+        context, user_features: raw columns of U values; what is left out counts as missing, the time as now.
+        exclude, candidates: items that must not be answered, and items to choose from.
+        exclude_seen: leave out the items of the history; by default as the recipe says.
+        """
+        return self._asking.requests(
+            users,
+            history=history,
+            context=context,
+            user_features=user_features,
+            exclude=exclude,
+            candidates=candidates,
+            exclude_seen=exclude_seen,
+        )
+
+    def run(self, requests: Requests, k: int, stages: Stages = "funnel", candidates: int | None = None) -> Candidates:
+        """The best `k` for each request; fewer, padded with item 0, where fewer are left.
+
+        stages: `funnel` for all of it, `retrieval` without the ranker, `popularity` for the baseline.
+        candidates: how many the ranker gets; by default as the recipe says, at least `k`.
+        """
+        if k < 1:
+            raise RequestError(f"k must be at least 1, found {k}")
+        if not self.bundle.schema.has_items:
+            raise RequestError("this bundle ranks rows of a log without items: send `rows` to be scored instead")
+        source: Source = self.popularity if stages == "popularity" or self.towers is None else self.towers
+        rank = self.ranker if stages == "funnel" else None
+        wide = k if rank is None else max(k, candidates or self.bundle.settings.candidates)
+        found = source(requests, min(wide, len(self.bundle.items) - 1))
+        return (found if rank is None else rank(requests, found)).top(k)
+
+    def recommend(
+        self, users: Sequence[Id | None], k: int = 10, exclude_seen: bool | None = None, **about: Any
+    ) -> list[list[Recommendation]]:
+        """The best `k` items for each user, best first; `about` is what `requests` takes."""
+        return self.present(self.run(self.requests(users, exclude_seen=exclude_seen, **about), k))
+
+    def rank(self, user: Id | None, items: Sequence[Id], **about: Any) -> list[Recommendation]:
+        """The given items in the ranker's order for one user; items the bundle does not know are left out."""
+        about = {name: [value] if name == "history" else value for name, value in about.items()}
+        requests = self.requests([user], candidates=[items], exclude_seen=False, **about)
+        return self.present(self.run(requests, max(len(items), 1), candidates=len(items)))[0]
+
+    def score_rows(self, rows: FeatureRows | Mapping[str, Sequence[Any]]) -> Floats:
+        """Probability of the first target for whole rows: encoded ones, or raw columns of user, context and item."""
+        if self.ranker is None:
+            raise RequestError("this bundle has no ranking model, so it cannot score rows")
+        if not isinstance(rows, FeatureRows):
+            rows = self._asking.rows(rows, self.bundle.settings.ranking_history)
+        logits_B: npt.NDArray[np.float32] = self.ranker.model(rows)[:, 0]
+        # Not 1 / (1 + exp(-x)), which overflows below -88.
+        return np.asarray(np.exp(-np.logaddexp(0, -logits_B)), np.float32)
+
+    def present(self, found: Candidates) -> list[list[Recommendation]]:
+        """Candidates as ids, scores and titles."""
+        keys = self.bundle.item_keys.take(pa.array(found.item_UK.ravel())).to_pylist()
+        titles = self.bundle.titles.take(pa.array(found.item_UK.ravel())).to_pylist()
+        width = found.item_UK.shape[1]
+        answers: list[list[Recommendation]] = []
+        for u, valid_K in enumerate(found.valid_UK):
+            answers.append(
+                [
+                    Recommendation(
+                        keys[u * width + i],
+                        float(found.score_UK[u, i]),
+                        found.sources[found.source_UK[u, i]],
+                        titles[u * width + i],
+                    )
+                    for i in np.flatnonzero(valid_K)
+                ]
+            )
+        return answers
+
+
+def _is_free_for_a_bundle(path: Path) -> bool:
+    """Whether nothing is lost when a bundle takes the place."""
+    if not path.is_dir():
+        return not path.exists()
+    return (path / "funnel.json").is_file() or not any(path.iterdir())

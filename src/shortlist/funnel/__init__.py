@@ -1,0 +1,1 @@
+"""The funnel: candidate sources, filter, rank; numpy and ONNX Runtime, no torch."""

@@ -1,0 +1,94 @@
+"""The ranking stage: the logit of each candidate beside its request, blended with the standardised retrieval score."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from shortlist.features.rows import FeatureRows, FeatureTable, RaggedBag
+from shortlist.funnel.columns import Candidates, Requests
+from shortlist.funnel.rank import Rank, standardised
+from shortlist.funnel.session import Session
+
+ITEMS = FeatureTable(np.arange(50, 56, dtype=np.int32)[:, None], np.zeros((6, 0), np.float32))
+ID_OF_ITEM = ITEMS.ids_nF[:, 0]
+REQUESTS = Requests(
+    user_U=np.array([1, 2], np.int32),
+    query=FeatureRows(np.array([[1], [2]], np.int32), np.zeros((2, 0), np.float32)),
+    history=RaggedBag.of([[3, 4, 5], []]),
+    exclude=RaggedBag.of([[], []]),
+)
+
+
+def candidates(score_UK: list[list[float]]) -> Candidates:
+    scores = np.array(score_UK, np.float32)
+    item_UK = np.where(np.isfinite(scores), [[1, 2, 3]] * len(scores), 0).astype(np.int32)
+    return Candidates(item_UK, scores, np.zeros(scores.shape, np.int32), ("two_tower",), {"retrieval": scores})
+
+
+def rank(model: Callable[[FeatureRows], npt.NDArray[Any]], history: int = 0, weight: float = 0.0) -> Rank:
+    """With a function in the place of the ONNX model."""
+    return Rank(cast("Session", model), ITEMS, ID_OF_ITEM, history, weight)
+
+
+def test_each_request_is_scored_with_each_of_its_candidates() -> None:
+    def model(rows: FeatureRows) -> npt.NDArray[Any]:
+        return (100 * rows.ids_BF[:, :1] + rows.ids_BF[:, 1:]).astype(np.float32)
+
+    ranked = rank(model)(REQUESTS, candidates([[3, 2, 1], [1, 1, 1]]))
+
+    assert ranked.item_UK.tolist() == [[3, 2, 1], [3, 2, 1]]
+    assert ranked.columns["ranking"].tolist() == [[153, 152, 151], [253, 252, 251]]
+    assert ranked.score_UK.tolist() == ranked.columns["ranking"].tolist()
+    assert ranked.columns["retrieval"].tolist() == [[1, 2, 3], [1, 1, 1]]
+
+
+def test_the_ranker_sees_the_latest_events_once_a_request() -> None:
+    seen: list[FeatureRows] = []
+
+    def model(rows: FeatureRows) -> npt.NDArray[Any]:
+        seen.append(rows)
+        return np.zeros((len(rows), 1), np.float32)
+
+    rank(model, history=2)(REQUESTS, candidates([[3, 2, 1], [1, 1, 1]]))
+    history = seen[0].history
+
+    assert history is not None
+    assert history.ids_UL.tolist() == [[54, 55], [0, 0]]
+    assert history.of_B.tolist() == [0, 0, 0, 1, 1, 1]
+
+
+@pytest.mark.parametrize(("weight", "order"), [(0.0, [3, 2, 1]), (1.0, [2, 1, 3]), (100.0, [1, 2, 3])])
+def test_the_weight_blends_logit_and_retrieval(weight: float, order: list[int]) -> None:
+    """Logits 0, 1, 1.5; retrieval 5, 4, 0 standardised is 0.926, 0.463, -1.389."""
+
+    def model(rows: FeatureRows) -> npt.NDArray[Any]:
+        return np.array([[0.0], [1.0], [1.5]], np.float32)[rows.ids_BF[:, 1] - 51]
+
+    ranked = rank(model, weight=weight)(REQUESTS, candidates([[5, 4, 0], [5, 4, 0]]))
+
+    assert ranked.item_UK[0].tolist() == order
+    if weight == 1:
+        assert ranked.score_UK[0].tolist() == pytest.approx([1.463, 0.926, 0.111], abs=1e-3)
+
+
+def test_scores_are_standardised_over_valid_candidates() -> None:
+    """Mean 4 and deviation sqrt(8/3) of 2, 4, 6."""
+    score_UK = np.array([[2, 4, 6, -np.inf], [-np.inf] * 4, [7, -np.inf, 7, 7]], np.float32)
+    found_UK = standardised(score_UK, np.isfinite(score_UK))
+    one = 2 / np.sqrt(8 / 3)
+
+    assert found_UK.dtype == np.float32
+    assert found_UK.tolist() == [pytest.approx([-one, 0, one, 0]), [0.0] * 4, [0.0] * 4]
+
+
+@pytest.mark.parametrize("score", [0.1, 1 / 3, -7.77, 1e6 + 0.1])
+def test_equal_scores_say_nothing(score: float) -> None:
+    """A rounding of their mean must not be taken for a deviation."""
+    score_UK = np.full((1, 7), score, np.float32)
+
+    assert standardised(score_UK, np.ones((1, 7), bool)).tolist() == [pytest.approx([0] * 7, abs=1e-3)]
