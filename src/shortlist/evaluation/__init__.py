@@ -1,0 +1,1 @@
+"""What the bundle's own funnel is worth on held-out users."""

@@ -1,0 +1,62 @@
+"""Choosing how much the retrieval score counts beside the ranker: the best of a grid, on validation users.
+
+Legend: U users, K candidates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from shortlist.bundle.recommender import Recommender
+from shortlist.core.errors import DataError
+from shortlist.data.held_out import hold_out
+from shortlist.data.prepared import Prepared
+from shortlist.evaluation.lists import Lists, Truth
+from shortlist.evaluation.protocol import check_same_data, questions
+from shortlist.evaluation.slices import kinds_of_items
+from shortlist.funnel.rank import standardised
+from shortlist.metrics._names import parse
+from shortlist.schema import Split
+
+MAX_USERS = 5_000
+"""Enough to tell weights apart; more would only take longer."""
+
+
+def choose_retrieval_weight(
+    recommender: Recommender,
+    prepared: Prepared,
+    grid: Sequence[float],
+    metric: str = "ndcg@10",
+    max_users: int = MAX_USERS,
+) -> tuple[float, dict[float, float]]:
+    """The weight of `grid` with the best `metric` on validation users, and the metric of each weight.
+
+    The candidates are retrieved and ranked once; only the blend differs between weights. A tie goes to the
+    lower weight. The test is not looked at.
+    Without a retrieval model, or without a ranker, there is nothing to blend: (0.0, {}).
+
+    Raises:
+        DataError: no user has a relevant event in the validation split.
+    """
+    if recommender.towers is None or recommender.ranker is None:
+        return 0.0, {}
+    check_same_data(recommender, prepared)
+    recipe = recommender.bundle.recipe
+    users = hold_out(prepared, Split.VALID, recipe.funnel.exclude_seen, max_users, recipe.seed)
+    if len(users) == 0:
+        raise DataError("no user has a relevant event in the validation split: make split.valid larger")
+    kind_I = kinds_of_items(prepared.item_train_count)
+    depth = recommender.bundle.settings.candidates
+    positions = parse(metric)[1] or depth
+    lists: dict[float, list[Lists]] = {weight: [] for weight in sorted(set(grid))}
+    for batch in questions(prepared, users):
+        found = recommender.run(batch.requests, depth)
+        retrieval_UK = standardised(found.columns["retrieval"], found.valid_UK)
+        for weight, parts in lists.items():
+            blended = found.ordered(found.columns["ranking"] + np.float32(weight) * retrieval_UK)
+            parts.append(Lists.of(blended.item_UK, batch.truth, kind_I, positions))
+    truth = Truth.of(users.truth, kind_I)
+    table = {weight: Lists.join(parts).measure([metric], truth)[metric].value for weight, parts in lists.items()}
+    return max(table, key=lambda weight: table[weight]), table

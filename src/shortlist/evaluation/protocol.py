@@ -1,0 +1,90 @@
+"""How a recommender is asked for held-out users, and the words that say so in metrics.json."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from shortlist.bundle.recommender import Recommender
+from shortlist.core.errors import BundleError
+from shortlist.data.held_out import HeldOut
+from shortlist.data.loader import Gather
+from shortlist.data.prepared import Prepared
+from shortlist.features.rows import Longs, RaggedBag
+from shortlist.funnel.columns import Requests
+from shortlist.schema import Split
+
+BATCH = 512
+"""Users asked for at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Questions:
+    """Some of the held-out users: what the recommender is asked, and what it should have answered."""
+
+    place_U: Longs
+    """Positions among all held-out users."""
+    requests: Requests
+    truth: RaggedBag
+
+
+def questions(prepared: Prepared, users: HeldOut, size: int = BATCH) -> Iterator[Questions]:
+    """Held-out users in batches, in their order, each asked for at the user's first event of the split.
+
+    Known at that moment: the user's features, the context of that event (its time among it), and the user's
+    events of earlier splits as history. The event's item is not: it may be the truth.
+    """
+    gather = Gather(prepared, history_length=0)
+    start = 0
+    for shard, rows_B in users.requests(size):
+        place_U = np.arange(start, start + len(rows_B))
+        start += len(rows_B)
+        requests = Requests(
+            user_U=users.user_U[place_U],
+            query=gather.query(shard, rows_B),
+            history=users.history.rows(place_U),
+            exclude=users.seen.rows(place_U),
+        )
+        yield Questions(place_U, requests, users.truth.rows(place_U))
+
+
+def check_same_data(recommender: Recommender, prepared: Prepared) -> None:
+    """BundleError if the bundle was not made from this data: its rows would mean other users and items."""
+    bundle = recommender.bundle
+    made = (bundle.schema.fingerprint(), len(bundle.users), len(bundle.items))
+    found = (prepared.schema.fingerprint(), len(prepared.users), len(prepared.items))
+    if made != found:
+        raise BundleError(
+            f"{bundle.path} was made from other data than {prepared.folder}: schema {made[0]}, {made[1]:,} "
+            f"user and {made[2]:,} item rows, against {found[0]}, {found[1]:,} and {found[2]:,}. "
+            "Export it again from this data with: shortlist run"
+        )
+
+
+def described(recommender: Recommender, prepared: Prepared, users: HeldOut, split: Split, depth: int) -> dict[str, Any]:
+    """The `protocol` of metrics.json for lists: every choice that moves a figure, in words and numbers."""
+    bundle, recipe = recommender.bundle, recommender.bundle.recipe
+    name = split.name.lower()
+    earlier = " and ".join(s.name.lower() for s in Split if s < split)
+    target = prepared.schema.targets[0] if prepared.schema.targets else None
+    relevant = f"every item with target {target} > 0" if target else "every item"
+    unseen = ", unless it was seen before" if recipe.funnel.exclude_seen else ""
+    return {
+        "users": len(users),
+        "new_users": int((users.history.counts() == 0).sum()),
+        "truth": f"{relevant} in the user's {name} events{unseen}",
+        "truth_items": int(users.truth.counts().sum()),
+        "truth_seen_before": users.repeats,
+        "exclude_seen": recipe.funnel.exclude_seen,
+        "request": f"at the user's first {name} event, with its time and context",
+        "history": f"the user's events of {earlier}",
+        "candidates": depth,
+        "candidates_from": (recommender.towers or recommender.popularity).name,
+        "retrieval_weight": bundle.settings.retrieval_weight,
+        "catalogue": int(bundle.eligible_I.sum()),
+        "negatives_in_lists": "none sampled: every list is drawn from the whole catalogue",
+        "intervals": "95 %, normal approximation over users",
+    }

@@ -1,0 +1,97 @@
+"""The section with the result: every stage beside the baseline, and where the truth was lost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from shortlist.evaluation.lists import SHOWN
+from shortlist.evaluation.report.charts import interval_bar, legend, stacked_bar
+from shortlist.evaluation.report.facts import Facts
+from shortlist.evaluation.report.markup import Markup, joined, note, section, table, tag, wrapping
+from shortlist.evaluation.report.numbers import estimate, percent
+from shortlist.evaluation.table import headline
+
+LISTS = ("popularity", "retrieval", "funnel")
+RANKING = (("auc", "AUC"), ("log_loss", "log loss"), ("calibration_error", "calibration error"))
+
+
+def worth(facts: Facts) -> Markup:
+    """The headline metrics as bars with intervals, then every metric in a table."""
+    parts: list[Markup] = []
+    if facts.has_lists:
+        charts = [_bars(facts, metric) for metric in headline(facts.metrics)]
+        parts = [tag("div", *charts, class_="columns"), _all_lists(facts)]
+    if facts.stages.get("ranking"):
+        parts.append(_ranker(facts))
+    if not parts:
+        parts = [note("There was nothing to measure: no user and no row is held out.")]
+    return section("worth", "What it is worth", *parts)
+
+
+def lost(facts: Facts) -> Markup | None:
+    """Which stage of the funnel lost what people went on to choose."""
+    if not facts.has_lists:
+        return None
+    shares = facts.metrics["lost"]
+    parts = [
+        (f"shown among the first {SHOWN}", facts.metrics[f"found@{SHOWN}"], "funnel"),
+        (f"a candidate, ranked below {SHOWN}", shares[f"ranked_below_{SHOWN}"], "late"),
+        ("lost by the index", shares["index"], "index"),
+        (f"not among {facts.protocol['candidates']:,} candidates", shares["not_among_candidates"], "early"),
+        ("not in the catalogue", shares["not_in_catalogue"], "absent"),
+    ]
+    entries = [(joined([tag("b", percent(share)), " ", name]), colour) for name, share, colour in parts]
+    return section(
+        "lost",
+        "Where the truth was lost",
+        stacked_bar(parts, "Shares of the held-out items"),
+        legend(entries),
+        note(
+            "Shares of each user's held-out items, averaged over users: what was shown is the recall "
+            f"of the funnel at {SHOWN}."
+        ),
+    )
+
+
+def breakable(measured: Mapping[str, float | None]) -> Markup:
+    """An estimate whose half interval goes to a line of its own where the screen is narrow."""
+    value, _, half = estimate(measured).partition(" ")
+    return joined([value, " ", tag("span", half, class_="half")] if half else [value])
+
+
+def _bars(facts: Facts, metric: str) -> Markup:
+    """One metric: a bar for each stage."""
+    measured = {stage: facts.stages[stage][metric] for stage in LISTS if stage in facts.stages}
+    most = max([entry["high"] or entry["value"] for entry in measured.values()] + [1e-9])
+    rows = [
+        tag(
+            "div",
+            tag("span", stage, class_="name"),
+            interval_bar(entry["value"], entry["low"], entry["high"], most, stage),
+            tag("span", estimate(entry), class_="figure"),
+            class_="bars",
+        )
+        for stage, entry in measured.items()
+    ]
+    return tag("figure", tag("figcaption", metric), *rows)
+
+
+def _all_lists(facts: Facts) -> Markup:
+    stages = [stage for stage in LISTS if stage in facts.stages]
+    rows = [
+        [wrapping(metric), *(breakable(facts.stages[stage][metric]) for stage in stages)]
+        for metric in facts.stages["funnel"]
+    ]
+    return table(["metric", *stages], rows, class_="numbers")
+
+
+def _ranker(facts: Facts) -> Markup:
+    measured = facts.stages["ranking"]
+    rows = [[name, estimate(measured[key])] for key, name in RANKING if key in measured]
+    return joined(
+        [
+            tag("h3", "The ranker alone"),
+            table(["metric", "ranker"], rows, class_="numbers"),
+            note(f"On {facts.protocol['ranking_rows']:,} rows: {facts.protocol['ranking']}."),
+        ]
+    )

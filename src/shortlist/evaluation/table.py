@@ -1,0 +1,88 @@
+"""The table that a run prints: every stage beside the baseline, and where the truth was lost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from shortlist.evaluation.lists import SHOWN
+
+Metrics = Mapping[str, Any]
+
+_ROWS = ("popularity", "retrieval", "funnel")
+_LABEL, _CELL = 12, 15
+
+
+def headline(metrics: Metrics) -> tuple[str, ...]:
+    """The two metrics of lists to show first: one of breadth and one of the order at the top."""
+    measured = [name for name in metrics["stages"].get("funnel", {}) if not name.startswith("coverage")]
+    wide = [name for name in measured if name.startswith(("recall", "hit"))]
+    sharp = [name for name in measured if name not in wide]
+    widest = max(wide, key=_cutoff, default=None)
+    sharpest = min(sharp, key=lambda name: (not name.startswith("ndcg"), _cutoff(name)), default=None)
+    return tuple(name for name in (widest, sharpest) if name) or tuple(measured[:2])
+
+
+def results_table(metrics: Metrics) -> str:
+    """Stages by metrics as text, `value ± half of the interval`; without lists the ranker's one line."""
+    stages = metrics["stages"]
+    if "funnel" not in stages:
+        ranked = ", ".join(f"{name} {cell(value)}" for name, value in stages.get("ranking", {}).items())
+        rows = metrics["protocol"].get("ranking_rows", 0)
+        return f"{rows:,} {metrics['protocol']['split']} rows: {ranked}" if ranked else "nothing held out"
+    columns = headline(metrics)
+    has_auc = "auc" in stages.get("ranking", {})
+    lines = [_introduction(metrics["protocol"]), _line("", [*columns, *(["auc"] if has_auc else [])])]
+    for stage in _ROWS:
+        if stage in stages:
+            cells = [cell(stages[stage][name]) for name in columns]
+            ranker = [cell(stages["ranking"]["auc"]) if stage == "funnel" else "-"] if has_auc else []
+            lines.append(_line(stage, [*cells, *ranker]))
+    return "\n".join([*lines, lost_line(metrics)])
+
+
+def cell(estimate: Mapping[str, float | None]) -> str:
+    """`.412 ± .010`; the value alone where there is no interval."""
+    value, low, high = (estimate[part] for part in ("value", "low", "high"))
+    if value is None:
+        return "-"
+    if low is None or high is None:
+        return _short(value)
+    return f"{_short(value)} ± {_short((high - low) / 2)}"
+
+
+def lost_line(metrics: Metrics) -> str:
+    """Where the truth that nobody got to see was lost, stage by stage."""
+    lost, found, wide = metrics["lost"], metrics[f"found@{SHOWN}"], metrics["protocol"]["candidates"]
+    parts = [
+        f"{_percent(lost['not_among_candidates'])} not among {wide:,} candidates",
+        f"{_percent(lost['index'])} to the index",
+        f"{_percent(lost[f'ranked_below_{SHOWN}'])} ranked below {SHOWN}",
+    ]
+    if lost["not_in_catalogue"] > 0:
+        parts.insert(0, f"{_percent(lost['not_in_catalogue'])} not in the catalogue")
+    return f"where truth was lost: {', '.join(parts)}; {_percent(found)} found"
+
+
+def _introduction(protocol: Metrics) -> str:
+    sample = "a sample of " if protocol.get("sample_of_users") else ""
+    seen = ", seen items left out" if protocol["exclude_seen"] else ""
+    return f"{sample}{protocol['users']:,} {protocol['split']} users, whole catalogue{seen}"
+
+
+def _line(label: str, cells: Sequence[str]) -> str:
+    return f"  {label:<{_LABEL}}" + "  ".join(f"{text:<{_CELL}}" for text in cells).rstrip()
+
+
+def _short(value: float) -> str:
+    """Three decimals, without the zero before the point."""
+    text = f"{value:.3f}"
+    return text[1:] if text.startswith("0.") else text
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
+
+
+def _cutoff(name: str) -> int:
+    return int(name.partition("@")[2] or 0)
