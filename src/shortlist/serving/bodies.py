@@ -1,0 +1,86 @@
+"""What a request may hold. The same classes validate it and describe it in the OpenAPI page.
+
+Ids are strict: a bundle whose user ids are integers refuses `"42"`, rather than take it for a new user.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from shortlist.schema import Schema
+
+MOST_ITEMS = 1000
+"""Most items of an answer."""
+MOST_GIVEN = 10_000
+"""Most ids or rows in one list of a request."""
+
+_Integer = Annotated[int, Field(ge=-(2**63), le=2**63 - 1)]
+_Text = Annotated[str, Field(max_length=1000)]
+_Items = Field(max_length=MOST_GIVEN, fail_fast=True)
+_ID_TYPES: Mapping[str, Any] = {"int": _Integer, "text": _Text}
+
+UserId = TypeVar("UserId", bound=int | str)
+ItemId = TypeVar("ItemId", bound=int | str)
+
+Values = dict[str, Any]
+"""Values by the name of their column in the prepared tables; `serving.columns` checks them."""
+
+
+class _Body(BaseModel, Generic[UserId, ItemId]):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
+
+    @classmethod
+    def model_parametrized_name(cls, params: tuple[Any, ...]) -> str:
+        """The class's own name: which type the ids have stands in their fields."""
+        return cls.__name__
+
+    user_id: UserId | None = None
+    """Who asks. Left out or unknown: the answer rests on `history`, `context` and `user_features`."""
+    history: Annotated[list[ItemId], _Items] | None = None
+    """Items of events after those that the bundle knows of, oldest first. Unknown items are passed over."""
+    context: Values | None = None
+    """What is known of the moment, by column of the log, such as device or time."""
+    user_features: Values | None = None
+    """Columns of the user table; they take the place of what the bundle knows of the user."""
+
+
+class RecommendBody(_Body[UserId, ItemId], Generic[UserId, ItemId]):
+    """Whom to recommend to, and from what."""
+
+    n: int = Field(10, ge=1, le=MOST_ITEMS)
+    """How many items; fewer come when there are fewer."""
+    exclude: Annotated[list[ItemId], _Items] | None = None
+    """Items that must not be answered."""
+    candidates: Annotated[list[ItemId], _Items, Field(min_length=1)] | None = None
+    """Items to choose from; left out: the whole catalogue."""
+    exclude_seen: bool | None = None
+    """Leave out the items of the user's history; left out: as the recipe says."""
+
+
+class RankBody(_Body[UserId, ItemId], Generic[UserId, ItemId]):
+    """What to put in order: `candidates` for one user, or `rows` of a click log."""
+
+    candidates: Annotated[list[ItemId], _Items, Field(min_length=1)] | None = None
+    """Items to put in order."""
+    rows: Annotated[list[Values], _Items, Field(min_length=1)] | None = None
+    """Rows of a click log, values by column; each gets its probability, in the order given."""
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> RankBody[UserId, ItemId]:
+        if (self.candidates is None) == (self.rows is None):
+            raise ValueError("either `candidates` or `rows`")
+        beside = [
+            name for name in ("user_id", "history", "context", "user_features") if getattr(self, name) is not None
+        ]
+        if self.rows is not None and beside:
+            raise ValueError(f"`rows` alone, without {' and '.join(f'`{name}`' for name in beside)}")
+        return self
+
+
+def bodies(schema: Schema) -> tuple[type[RecommendBody[Any, Any]], type[RankBody[Any, Any]]]:
+    """The bodies for the id types of a bundle."""
+    user, item = (_ID_TYPES[schema.id_types.get(side, "text")] for side in ("user", "item"))
+    return RecommendBody[user, item], RankBody[user, item]  # type: ignore[valid-type]

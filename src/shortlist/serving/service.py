@@ -1,0 +1,104 @@
+"""From validated bodies to answers: the recommender's part of a request, without HTTP."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from shortlist.bundle.recommender import Recommender
+from shortlist.core.errors import RequestError
+from shortlist.core.files import fingerprint
+from shortlist.core.version import __version__
+from shortlist.serving.answers import BundleLabel, ItemsAnswer, ProbabilitiesAnswer, VersionAnswer
+from shortlist.serving.bodies import ItemId, RankBody, RecommendBody, UserId, bodies
+from shortlist.serving.columns import RequestColumns
+from shortlist.serving.examples import Examples
+from shortlist.serving.refusal import Refusal
+
+
+class Service:
+    """Answers requests from one recommender; safe to use from several threads."""
+
+    def __init__(self, recommender: Recommender) -> None:
+        bundle = recommender.bundle
+        self.recommender = recommender
+        self.columns = RequestColumns(bundle)
+        self.recommend_body, self.rank_body = bodies(bundle.schema)
+        self.examples = Examples.of(bundle)
+        self.label = BundleLabel(str(bundle.manifest["name"]), fingerprint(bundle.manifest["files"]))
+
+    def recommend(self, body: RecommendBody[UserId, ItemId]) -> ItemsAnswer:
+        """The best items for one user."""
+        try:
+            items = self.recommender.recommend(
+                [body.user_id],
+                body.n,
+                body.exclude_seen,
+                history=_one(body.history),
+                context=self.columns.of_request(body.context, self.columns.context, "context"),
+                user_features=self._user_features(body),
+                exclude=_one(body.exclude),
+                candidates=_one(body.candidates),
+            )
+        except RequestError as error:
+            raise Refusal(str(error)) from error
+        return ItemsAnswer(items[0], self._knows(body.user_id), self.label)
+
+    def rank(self, body: RankBody[UserId, ItemId]) -> ItemsAnswer | ProbabilitiesAnswer:
+        """The candidates in order, or the rows' probabilities."""
+        try:
+            if body.rows is not None:
+                self._check_rows_suffice()
+                scores = self.recommender.score_rows(self.columns.of_rows(body.rows))
+                return ProbabilitiesAnswer(scores.tolist(), self.label)
+            items = self.recommender.rank(
+                body.user_id,
+                body.candidates or [],
+                history=body.history or [],
+                context=self.columns.of_request(body.context, self.columns.context, "context"),
+                user_features=self._user_features(body),
+            )
+        except RequestError as error:
+            raise Refusal(str(error)) from error
+        return ItemsAnswer(items, self._knows(body.user_id), self.label)
+
+    def version(self) -> VersionAnswer:
+        """What runs here."""
+        bundle = self.recommender.bundle
+        retrieval, ranking = bundle.recipe.retrieval, bundle.recipe.ranking
+        return VersionAnswer(
+            shortlist=__version__,
+            bundle=self.label,
+            created=str(bundle.manifest["created"]),
+            items=len(bundle.items) - 1,
+            users=len(bundle.users) - 1,
+            retrieval=retrieval.model.name if retrieval and bundle.has_retrieval else None,
+            ranking=ranking.model.name if ranking and bundle.has_ranking else None,
+        )
+
+    def warm_up(self) -> None:
+        """Answer every example once: models are loaded, and pages that requests touch are in memory."""
+        for values in self.examples.recommend.values():
+            self.recommend(self.recommend_body.model_validate(values))
+        for values in self.examples.rank.values():
+            self.rank(self.rank_body.model_validate(values))
+
+    def _user_features(
+        self, body: RecommendBody[UserId, ItemId] | RankBody[UserId, ItemId]
+    ) -> dict[str, list[object]] | None:
+        return self.columns.of_request(body.user_features, self.columns.user_features, "user_features")
+
+    def _check_rows_suffice(self) -> None:
+        if self.recommender.bundle.settings.ranking_history:
+            raise Refusal(
+                "rows: this bundle's ranking model reads the user's history, which rows do not hold",
+                "rows",
+                expected="`candidates`, with `user_id` or `history`",
+            )
+
+    def _knows(self, user: object) -> bool:
+        return user is not None and bool(self.recommender.bundle.user_vocabulary.lookup(pa.array([user]))[0])
+
+
+def _one(ids: list[ItemId] | None) -> list[list[ItemId]] | None:
+    """The list of one request as the lists of a batch of one."""
+    return None if ids is None else [ids]

@@ -1,0 +1,104 @@
+"""What /v1/recommend and /v1/rank answer for known users, strangers, histories and candidates."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+from pydantic import TypeAdapter
+
+from shortlist.bundle.recommender import Recommender
+from shortlist.serving.answers import ItemsAnswer
+
+KNOWN = 117
+STRANGER = 5
+
+
+def recommend(client: httpx.Client, **body: Any) -> Any:
+    response = client.post("/v1/recommend", json=body)
+    assert response.status_code == 200, response.text
+    return response.json()
+
+
+def ids(answer: Any) -> list[str]:
+    return [item["item_id"] for item in answer["items"]]
+
+
+def seen_by(shop: Recommender, user: int) -> set[str]:
+    row = shop.bundle.user_keys.to_pylist().index(user)
+    history = shop.bundle.histories.items
+    items = history.values[history.offsets_n[row] : history.offsets_n[row + 1]]
+    return {shop.bundle.item_keys[int(item)].as_py() for item in items}
+
+
+def test_a_known_user_gets_what_the_python_api_gives(client: httpx.Client, shop: Recommender) -> None:
+    clock = {"time": 1_700_100_000}
+    answer = recommend(client, user_id=KNOWN, n=5, context=clock)
+    expected = shop.recommend([KNOWN], 5, context={"time": [clock["time"]]})[0]
+    assert ids(answer) == [item.item_id for item in expected]
+    assert [item["score"] for item in answer["items"]] == pytest.approx([item.score for item in expected])
+    assert answer["known_user"] is True
+    assert answer["items"][0]["title"] == f"Good no. {int(ids(answer)[0].removeprefix('good-'))}"
+    assert answer["items"][0]["source"] == "two_tower"
+
+
+def test_an_answer_is_what_the_documentation_says(client: httpx.Client) -> None:
+    answer = recommend(client, user_id=KNOWN)
+    assert answer.keys() == {"items", "known_user", "bundle"}
+    TypeAdapter(ItemsAnswer).validate_python(answer, strict=False)
+    assert len(answer["items"]) == 10
+    assert answer["bundle"]["name"] == "corner-shop"
+
+
+@pytest.mark.parametrize("body", [{}, {"user_id": STRANGER}, {"user_id": None, "context": {"device": "phone"}}])
+def test_an_unknown_user_gets_a_full_answer(client: httpx.Client, body: dict[str, Any]) -> None:
+    answer = recommend(client, **body)
+    assert answer["known_user"] is False
+    assert len(set(ids(answer))) == 10
+
+
+def test_a_history_is_left_out_and_changes_the_answer(client: httpx.Client) -> None:
+    clock = {"time": 1_700_100_000}
+    plain = ids(recommend(client, n=30, context=clock))
+    history = plain[:3]
+    told = recommend(client, history=[*history, "never heard of"], n=30, context=clock)
+    assert not set(history) & set(ids(told))
+    assert ids(told) != [item for item in plain if item not in history]
+    assert told["known_user"] is False
+
+
+def test_seen_items_are_left_out_unless_asked_for(client: httpx.Client, shop: Recommender) -> None:
+    seen = seen_by(shop, KNOWN)
+    assert seen
+    assert not seen & set(ids(recommend(client, user_id=KNOWN, n=1000)))
+    assert seen <= set(ids(recommend(client, user_id=KNOWN, n=1000, exclude_seen=False)))
+
+
+def test_candidates_and_exclude(client: httpx.Client) -> None:
+    given = ["good-03", "good-04", "good-05", "no such good"]
+    answer = recommend(client, user_id=KNOWN, candidates=given, exclude=["good-04"], exclude_seen=False)
+    assert set(ids(answer)) == {"good-03", "good-05"}
+
+
+def test_user_features_stand_in_for_the_user_table(client: httpx.Client, shop: Recommender) -> None:
+    clock = {"time": 1_700_100_000}
+    answer = recommend(client, user_features={"city": "Graz"}, context=clock, n=5)
+    expected = shop.recommend([None], 5, user_features={"city": ["Graz"]}, context={"time": [clock["time"]]})
+    assert [item["score"] for item in answer["items"]] == pytest.approx([item.score for item in expected[0]])
+    other = recommend(client, user_features={"city": "Bonn"}, context=clock, n=5)
+    assert [item["score"] for item in other["items"]] != [item["score"] for item in answer["items"]]
+
+
+def test_more_than_the_catalogue_gives_the_catalogue(client: httpx.Client) -> None:
+    assert len(recommend(client, n=1000, exclude_seen=False)["items"]) == 30
+
+
+def test_rank_orders_the_candidates(client: httpx.Client, shop: Recommender) -> None:
+    given = ["good-07", "good-01", "good-20", "no such good"]
+    body = {"user_id": KNOWN, "candidates": given, "context": {"time": 1_700_100_000}, "history": ["good-02"]}
+    answer = client.post("/v1/rank", json=body).json()
+    expected = shop.rank(KNOWN, given, history=["good-02"], context={"time": [1_700_100_000]})
+    assert ids(answer) == [item.item_id for item in expected]
+    assert sorted(ids(answer)) == ["good-01", "good-07", "good-20"]
+    assert answer["known_user"] is True

@@ -1,0 +1,150 @@
+"""What is wrong with a request is said in one form; what is wrong with the server is said in its log."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import Any
+
+import httpx
+import pytest
+
+from shortlist.bundle.recommender import Recommender
+from shortlist.core.errors import RequestError
+
+
+def refused(client: httpx.Client, status: int, content: bytes | str, route: str = "/v1/recommend") -> Any:
+    response = client.post(route, content=content)
+    assert response.status_code == status, response.text
+    error = response.json()["error"]
+    assert error.keys() == {"message", "where", "found", "expected"}
+    assert "Traceback" not in response.text
+    return error
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("", "an empty body"),
+        ("[1]", "not an object"),
+        ("{", "not JSON"),
+        ('{"n": NaN}', "not JSON"),
+        ('{"context": {"device": 1e999}}', "infinity"),
+        (b'{"n": "\xff"}', "not JSON"),
+        ("[" * 100_000, "not JSON"),
+    ],
+)
+def test_what_is_no_json_object(client: httpx.Client, content: bytes | str, said: str) -> None:
+    assert said in json.dumps(refused(client, 400, content))
+
+
+@pytest.mark.parametrize(
+    ("body", "where", "expected"),
+    [
+        ({"n": 0}, "n", "at least 1"),
+        ({"n": 1001}, "n", "at most 1000"),
+        ({"n": True}, "n", "an integer"),
+        ({"n": "10"}, "n", "an integer"),
+        ({"n": None}, "n", "an integer"),
+        ({"user_id": "117"}, "user_id", "an integer"),
+        ({"user_id": 2**63}, "user_id", f"at most {2**63 - 1}"),
+        ({"user_id": 10**30}, "user_id", "an integer"),
+        ({"history": "good-01"}, "history", "a list"),
+        ({"history": ["good-01", 2]}, "history[1]", "text"),
+        ({"history": ["x"] * 10_001}, "history", "at most 10000 of them"),
+        ({"exclude": ["x" * 1001]}, "exclude[0]", "text of at most 1000 characters"),
+        ({"candidates": []}, "candidates", "at least 1"),
+        ({"exclude_seen": 1}, "exclude_seen", "true or false"),
+        ({"context": []}, "context", "an object"),
+        ({"context": {"device": {"name": "phone"}}}, "context.device", "a number, text, true, false, null"),
+        ({"context": {"device": [["phone"]]}}, "context.device", "a number, text, true, false, null"),
+        ({"context": {"device": 2**63}}, "context.device", "an integer of 64 bits, or text"),
+        ({"usr_id": 117}, "usr_id", "user_id, history"),
+        ({"context": {"divice": "phone"}}, "context.divice", "device"),
+        ({"user_features": {"town": "Graz"}}, "user_features.town", "city"),
+    ],
+)
+def test_a_wrong_value_is_named(client: httpx.Client, body: dict[str, Any], where: str, expected: str) -> None:
+    error = refused(client, 422, json.dumps(body))
+    assert error["where"] == where
+    assert error["expected"].startswith(expected)
+    assert where.rpartition(".")[2] in error["message"]
+
+
+def test_what_was_found_comes_back_short(client: httpx.Client) -> None:
+    assert refused(client, 422, json.dumps({"n": 0}))["found"] == 0
+    assert refused(client, 422, json.dumps({"history": ["x"] * 10_001}))["found"] == "a list of 10001"
+    assert len(refused(client, 422, json.dumps({"user_id": "x" * 50_000}))["found"]) < 300
+
+
+@pytest.mark.parametrize(
+    ("body", "meant"),
+    [
+        ({"usr_id": 117}, "user_id"),
+        ({"context": {"divice": "phone"}}, "device"),
+        ({"user_features": {"citty": "Graz"}}, "city"),
+    ],
+)
+def test_a_near_miss_is_asked_back(client: httpx.Client, body: dict[str, Any], meant: str) -> None:
+    assert f"Did you mean `{meant}`?" in refused(client, 422, json.dumps(body))["message"]
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ({"user_id": 117}, "either `candidates` or `rows`"),
+        ({"candidates": ["good-01"], "rows": [{}]}, "either `candidates` or `rows`"),
+        ({"rows": [{"device": "phone"}], "user_id": 117}, "without `user_id`"),
+        ({"rows": [{"device": "phone"}]}, "reads the user's history"),
+    ],
+)
+def test_rank_takes_candidates_or_rows(client: httpx.Client, body: dict[str, Any], said: str) -> None:
+    assert said in refused(client, 422, json.dumps(body), "/v1/rank")["message"]
+
+
+def test_a_large_body_is_not_read(client: httpx.Client) -> None:
+    assert refused(client, 413, b" " * (1 << 20) + b"{}")["found"] == (1 << 20) + 2
+
+
+def test_a_large_body_without_a_length_is_not_read(client: httpx.Client) -> None:
+    response = client.post("/v1/recommend", content=(b" " * 65536 for _ in range(17)))
+    assert "content-length" not in response.request.headers
+    assert response.status_code == 413
+
+
+def test_a_body_of_the_largest_size_is_read(client: httpx.Client) -> None:
+    assert client.post("/v1/recommend", content=b"{}".ljust(1 << 20)).status_code == 200
+
+
+def test_an_unknown_route_and_a_wrong_method(client: httpx.Client) -> None:
+    missing = client.post("/v1/recomend")
+    assert missing.status_code == 404
+    assert "Did you mean `/v1/recommend`?" in missing.json()["error"]["message"]
+    wrong = client.get("/v1/recommend")
+    assert wrong.status_code == 405
+    assert wrong.headers["allow"] == "POST"
+
+
+def test_a_request_the_recommender_refuses_is_no_fault(client: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any, **__: Any) -> Any:
+        raise RequestError("not like this")
+
+    monkeypatch.setattr(Recommender, "recommend", refuse)
+    assert refused(client, 422, "{}")["message"] == "not like this"
+
+
+def test_a_fault_is_a_plain_500_whose_id_is_in_the_log(
+    client: httpx.Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: Any, **__: Any) -> Any:
+        raise ZeroDivisionError("a secret of the machine room")
+
+    monkeypatch.setattr(Recommender, "recommend", fail)
+    with caplog.at_level(logging.ERROR, "shortlist"):
+        response = client.post("/v1/recommend", content="{}")
+    assert response.status_code == 500
+    assert "secret" not in response.text
+    (record,) = caplog.records
+    assert response.json()["error"]["id"] in record.getMessage()
+    assert record.exc_info is not None
+    assert record.exc_info[0] is ZeroDivisionError
