@@ -1,0 +1,105 @@
+"""`shortlist recommend`: the best items for some users on the screen, or for all of them in a Parquet file."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from shortlist.cli.options import add_json_argument, add_quiet_argument, print_json, reporter
+
+if TYPE_CHECKING:
+    from shortlist.bundle.recommender import Recommendation, Recommender
+
+HELP = "recommend items to users: to all of them, into a Parquet file, or to a few, on the screen"
+EXAMPLES = """\
+  shortlist recommend runs/shortlist/bundle                       every user, into recommendations.parquet
+  shortlist recommend runs/shortlist/bundle --user 42 --user 43   two users, to read
+  shortlist recommend bundle --users vip.csv --k 50 --output vip.parquet
+  shortlist recommend bundle --user 42 --json | jq '.[0].items[0].item_id'"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the verb's arguments."""
+    parser.add_argument("bundle", metavar="BUNDLE", help="folder of the bundle")
+    who = parser.add_mutually_exclusive_group()
+    who.add_argument("--user", action="append", metavar="ID", help="show what this user gets; repeatable")
+    who.add_argument(
+        "--users",
+        metavar="FILE",
+        help="only these: Parquet or CSV with the user column, or an id a line",
+    )
+    parser.add_argument("--k", type=int, default=10, metavar="N", help="items for each user (default: 10)")
+    parser.add_argument(
+        "--output", default="recommendations.parquet", metavar="FILE", help="Parquet file (default: %(default)s)"
+    )
+    parser.add_argument("--include-seen", action="store_true", help="also items the user has already met")
+    parser.add_argument("--threads", type=int, default=1, metavar="N", help="threads of the models (default: 1)")
+    add_json_argument(parser)
+    add_quiet_argument(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do the work and return the exit code."""
+    from shortlist.bundle.recommender import Recommender
+
+    recommender = Recommender.load(args.bundle, args.threads)
+    if args.user:
+        _show(args, recommender)
+    else:
+        _write(args, recommender)
+    return 0
+
+
+def _seen(args: argparse.Namespace) -> bool | None:
+    """None: as the recipe says."""
+    return False if args.include_seen else None
+
+
+def _write(args: argparse.Namespace, recommender: Recommender) -> None:
+    from shortlist.bundle.batch import recommend_to
+    from shortlist.bundle.user_ids import as_user_ids, known_users, read_user_ids
+
+    bundle = recommender.bundle
+    ids = known_users(bundle)
+    if args.users:
+        column = bundle.recipe.schema_.user_id or "user_id"
+        ids = as_user_ids(bundle, read_user_ids(Path(args.users), column))
+    rows = recommend_to(recommender, ids, Path(args.output), args.k, _seen(args), reporter(args))
+    reporter(args).say("recommend", f"{len(ids):,} users, {rows:,} rows in {args.output}")
+    if args.json:
+        print_json({"output": args.output, "users": len(ids), "rows": rows})
+
+
+def _show(args: argparse.Namespace, recommender: Recommender) -> None:
+    import pyarrow as pa
+
+    from shortlist.bundle.user_ids import as_user_ids
+
+    ids = as_user_ids(recommender.bundle, pa.array(args.user))
+    known = [bool(row) for row in recommender.bundle.user_vocabulary.lookup(ids)]
+    answers = recommender.recommend(ids.to_pylist(), args.k, _seen(args))
+    if args.json:
+        users = zip(ids.to_pylist(), known, answers, strict=True)
+        print_json([{"user_id": user, "known": seen, "items": _as_dicts(items)} for user, seen, items in users])
+        return
+    for user, seen, items in zip(ids.to_pylist(), known, answers, strict=True):
+        print(f"user {user}{'' if seen else '   (never seen: gets what new users get)'}")
+        print("\n".join(table_lines(items)) or "  nothing is left to recommend")
+
+
+def _as_dicts(items: list[Recommendation]) -> list[dict[str, Any]]:
+    return [
+        {"rank": rank, "item_id": i.item_id, "score": i.score, "source": i.source, "title": i.title}
+        for rank, i in enumerate(items, 1)
+    ]
+
+
+def table_lines(items: list[Recommendation]) -> list[str]:
+    """One line an item: rank, score, id, title, source."""
+    width = max((len(str(item.item_id)) for item in items), default=0)
+    named = max((len(item.title or "") for item in items), default=0)
+    return [
+        f"  {rank:>3}  {i.score:>8.3f}  {i.item_id!s:<{width}}  {i.title or '':<{named}}  {i.source}".rstrip()
+        for rank, i in enumerate(items, 1)
+    ]

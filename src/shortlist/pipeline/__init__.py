@@ -1,0 +1,7 @@
+"""The stages of a run: what there is to do, and what is already done."""
+
+from __future__ import annotations
+
+from shortlist.pipeline.run import Run, run_stages
+
+__all__ = ["Run", "run_stages"]
