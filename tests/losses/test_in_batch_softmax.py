@@ -54,3 +54,15 @@ def test_log_q_takes_the_batchs_popularity_out() -> None:
 
     # Weights 1/.8 and 1/.2: shares .2 and .8.
     assert loss.item() == pytest.approx(-(math.log(0.2) + math.log(0.8)) / 2)
+
+
+def test_what_the_same_user_chose_is_no_negative() -> None:
+    query_BD, candidate_BD = torch.randn(4, 3), torch.randn(4, 3)
+    items, nobody_else = torch.tensor([1, 2, 3, 4]), torch.zeros(4)
+
+    loss = in_batch_softmax(query_BD, candidate_BD, items, nobody_else, 1.0, user_B=torch.tensor([7, 8, 7, 9]))
+
+    logits = (query_BD @ candidate_BD.T).tolist()
+    others = [(0, (1, 3)), (1, (0, 2, 3)), (2, (1, 3)), (3, (0, 1, 2))]
+    expected = [math.log(sum(math.exp(logits[i][j]) for j in (i, *js))) - logits[i][i] for i, js in others]
+    assert loss.item() == pytest.approx(sum(expected) / 4, rel=1e-5)

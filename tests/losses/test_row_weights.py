@@ -12,7 +12,7 @@ from shortlist.nn.batch import Labels
 
 def softmax(weight_B: torch.Tensor | None, query_BD: torch.Tensor) -> torch.Tensor:
     candidate_BD = torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
-    return in_batch_softmax(query_BD, candidate_BD, torch.tensor([1, 2, 3]), torch.zeros(3), 0.5, weight_B)
+    return in_batch_softmax(query_BD, candidate_BD, torch.tensor([1, 2, 3]), torch.zeros(3), 0.5, weight_B=weight_B)
 
 
 QUERY_BD = torch.tensor([[1.0, 0.0], [2.0, 0.5], [0.3, 0.1]])

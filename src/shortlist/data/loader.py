@@ -38,6 +38,7 @@ class PositivePairs:
     query: FeatureRows
     candidate: FeatureRows
     item_B: Ints
+    user_B: Ints
     weight_B: Floats
 
 
@@ -113,7 +114,9 @@ def positive_pairs(events: EventRows, gather: Gather, size: int, seed: int, epoc
         if len(rows_B) >= 2:
             item_B = shard.item[rows_B]
             candidate = gather.prepared.items.take(item_B)
-            yield PositivePairs(gather.query(shard, rows_B), candidate, item_B, _weights(shard, rows_B))
+            yield PositivePairs(
+                gather.query(shard, rows_B), candidate, item_B, shard.user[rows_B], _weights(shard, rows_B)
+            )
 
 
 def ranking_rows(

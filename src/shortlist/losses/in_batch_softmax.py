@@ -18,15 +18,20 @@ def in_batch_softmax(
     item_B: Tensor,
     log_q_B: Tensor,
     temperature: float,
+    *,
     weight_B: Tensor | None = None,
+    user_B: Tensor | None = None,
 ) -> Tensor:
     """Mean cross entropy over the rows, by weight if they have one; a scalar in nats, 0 where no row has weight.
 
     `item_B` are the rows of the items: the same item at another place of the batch is no negative (an accidental hit)
-    and is masked. `log_q_B` is the log of each item's share of the training events.
+    and is masked; so is what else the same user chose, where `user_B` tells whose rows they are. `log_q_B` is the log
+    of each item's share of the training events.
     """
     logits_BB = query_BD @ candidate_BD.T / temperature - log_q_B
     same_BB = item_B[:, None] == item_B
+    if user_B is not None:
+        same_BB |= user_B[:, None] == user_B
     same_BB.fill_diagonal_(False)
     logits_BB = logits_BB.masked_fill(same_BB, -torch.inf)
     loss_B = functional.cross_entropy(logits_BB, torch.arange(len(item_B), device=item_B.device), reduction="none")

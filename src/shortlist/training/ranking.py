@@ -43,8 +43,9 @@ class RankingTask:
         self.device = device
         self.gather = Gather(prepared, settings.history, own_item=not recipe.funnel.exclude_seen)
         _check_probabilities(prepared)
-        self.train_rows = EventRows(prepared, Split.TRAIN)
-        self.valid_rows = EventRows(prepared, Split.VALID)
+        observed = settings.negatives.observed or settings.negatives.sampled == 0
+        self.train_rows = EventRows(prepared, Split.TRAIN, relevant_only=not observed)
+        self.valid_rows = EventRows(prepared, Split.VALID, relevant_only=not observed)
         self.train_sampler = sampler_for(prepared, settings, (Split.TRAIN,), candidates_UK)
         self.valid_sampler = sampler_for(prepared, settings, (Split.TRAIN, Split.VALID), candidates_UK)
 

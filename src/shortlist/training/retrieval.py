@@ -76,7 +76,8 @@ class RetrievalTask:
         item_B = tensor(step.item_B, self.device).long()
         weight_B = tensor(step.weight_B, self.device)
         log_q_B, temperature = self.log_q_I[item_B], self.model.temperature()
-        return in_batch_softmax(query_BD, candidate_BD, item_B, log_q_B, temperature, weight_B)
+        user_B = tensor(step.user_B, self.device)
+        return in_batch_softmax(query_BD, candidate_BD, item_B, log_q_B, temperature, weight_B=weight_B, user_B=user_B)
 
     def validate(self) -> dict[str, float]:
         """Recall over the whole catalogue."""

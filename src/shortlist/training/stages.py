@@ -59,7 +59,7 @@ def train_retrieval(prepared: Prepared, recipe: Recipe, folder: Path, reporter: 
     started = time.perf_counter()
     history = fit(task, optimisers, settings, reporter)
     save_checkpoint(folder, task.model, history)
-    reporter.say("retrieval", _summary(settings.model.name, task.metric, history, time.perf_counter() - started))
+    reporter.say("retrieval", _summary(settings, task.metric, history, time.perf_counter() - started))
 
 
 def train_ranking(
@@ -82,7 +82,7 @@ def train_ranking(
     started = time.perf_counter()
     history = fit(task, build_optimisers(task.model, groups), settings, reporter)
     save_checkpoint(folder, task.model, history)
-    reporter.say("ranking", _summary(settings.model.name, task.metric, history, time.perf_counter() - started))
+    reporter.say("ranking", _summary(settings, task.metric, history, time.perf_counter() - started))
 
 
 def load_retrieval(prepared: Prepared, recipe: Recipe, folder: Path) -> RetrievalModel:
@@ -112,11 +112,11 @@ def _candidates(prepared: Prepared, recipe: Recipe, folder: Path, device: torch.
         return candidates_of_users(model, prepared, recipe.retrieval, k, device)
 
 
-def _summary(name: str, metric: str, history: list[dict[str, Any]], seconds: float) -> str:
+def _summary(settings: Retrieval | Ranking, metric: str, history: list[dict[str, Any]], seconds: float) -> str:
     best = max(history, key=lambda entry: float(entry["valid"][metric]))
     rate = sum(entry["rows_per_s"] for entry in history) / len(history)
-    stopped = f", stopped after {len(history)}" if len(history) > best["epoch"] else ""
+    stopped = f", stopped after {len(history)}" if len(history) < settings.epochs else f" of {len(history)}"
     return (
-        f"{name:<14} best epoch {best['epoch']}{stopped}   valid {metric} {best['valid'][metric]:.4f}   "
+        f"{settings.model.name:<14} best epoch {best['epoch']}{stopped}   valid {metric} {best['valid'][metric]:.4f}   "
         f"{rate:,.0f} rows/s   {seconds:.1f} s"
     )
