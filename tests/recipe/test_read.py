@@ -156,7 +156,7 @@ def test_overrides_are_read_as_strictly_as_the_file() -> None:
         ("--set", "expected section.setting=value, found 'epochs'"),
         ("--set", "expected section.setting=value, found '=3'"),
         ("--set", "data.interactions.path: `interactions` is not a section"),
-        ("ranking.epoch", "no such setting. Did you mean `epochs`?"),
+        ("ranking.epoch", "no such setting. Did you mean `epochs`? (from --set)"),
     ]
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import shlex
+import shutil
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -118,4 +120,8 @@ def _next(recipe: Path, run: Path) -> list[str]:
         "shortlist init YOUR-TABLES...": "a recipe for your own data",
     }
     width = max(len(step) for step in steps)
-    return ["what to try next", *(f"  {step:<{width}}   {what}" for step, what in steps.items())]
+    lines = ["what to try next", *(f"  {step:<{width}}   {what}" for step, what in steps.items())]
+    activate = Path(sys.executable).parent / "activate"
+    if shutil.which("shortlist") is None and activate.is_file():
+        lines.append(f"  `shortlist` is not on your path yet: . {shlex.quote(str(activate))}")
+    return lines

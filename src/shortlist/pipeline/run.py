@@ -112,6 +112,7 @@ class Run:
     def evaluate(self) -> None:
         """The bundle's own funnel on held-out users: metrics.json and report.html."""
         if self._is_done("evaluate"):
+            self.reporter.say("report", str(self.folder / "report.html"))
             return
         started = time.perf_counter()
         metrics = evaluate(self.recommender(), self.prepared, self.reporter, settings=self.recipe.evaluation)

@@ -35,7 +35,7 @@ def load_recipe(
     text = path.read_text(encoding="utf-8")
     base = Path(data_dir) if data_dir is not None else path.parent
     if not base.is_dir():
-        raise RecipeError([Problem("--data", f"no folder {base}")], str(path))
+        raise RecipeError([Problem("--data", f"no folder {base} (`data_dir` in Python)")], str(path))
     return parse_recipe(text, path.name, overrides, base, check)
 
 
@@ -63,7 +63,8 @@ def parse_recipe(
         problems += check(values)
     if recipe is None or problems:
         lines = _setting_lines(text)
-        raise RecipeError([_with_line(problem, lines) for problem in problems], file)
+        asked = tuple(entry.partition("=")[0].strip() for entry in overrides)
+        raise RecipeError([_with_line(problem, lines, asked) for problem in problems], file)
     return _resolve_paths(recipe, data_dir) if data_dir is not None else recipe
 
 
@@ -124,9 +125,11 @@ def _plain(key: str) -> str:
     return ".".join(part.strip().strip('"') for part in key.split("."))
 
 
-def _with_line(problem: Problem, lines: Mapping[str, int]) -> Problem:
-    """The problem with the line of its setting, or of the nearest section above it."""
+def _with_line(problem: Problem, lines: Mapping[str, int], asked: tuple[str, ...]) -> Problem:
+    """The problem with the line of its setting, or of the nearest section above it; none for what --set `asked`."""
     path = problem.where
+    if any(path == setting or path.startswith(setting + ".") for setting in asked):
+        return replace(problem, message=f"{problem.message} (from --set)")
     while path and path not in lines:
         path = path.rpartition(".")[0]
     return replace(problem, line=lines.get(path, 0))
