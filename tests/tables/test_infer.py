@@ -69,3 +69,9 @@ def test_lines_say_what_and_why(engine: DuckDB) -> None:
     assert _infer(engine, ["f", "m"]).line("gender") == "gender -> categorical: 2 values"
     assert _infer(engine, [7, 7]).line("n") == "n -> left out: it has one value only"
     assert time_feature("at").feature == Timestamp(column="at")
+
+
+def test_dates_in_another_form_are_told_and_left_out(engine: DuckDB) -> None:
+    inferred = _infer(engine, [f"{1 + n % 28:02d}.{1 + n % 12:02d}.2024 06:{n % 60:02d}" for n in range(ROWS)])
+    assert inferred.feature is None
+    assert inferred.reason == "dates that are not in ISO form (01.01.2024 06:00): write them as 2024-05-31 06:53"

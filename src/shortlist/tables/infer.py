@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -86,12 +87,18 @@ def _is_dense(column: ColumnProfile) -> bool:
     return bool(column.maximum - column.minimum < 2 * column.distinct)
 
 
+_OTHER_DATE = re.compile(r"\s*\d{1,2}([./-])\d{1,2}\1\d{2,4}\b")
+"""Day and month in either order: which of the two comes first cannot be told from the form."""
+
+
 def _infer_text(column: ColumnProfile) -> Inferred:
     look = column.text
     if look is None:
         raise ValueError(f"the profile of the text column {column.name!r} lacks a look at its text")
     if look.addresses > 0.5:
         return Inferred(None, "web or mail addresses")
+    if column.examples and all(_OTHER_DATE.match(str(example)) for example in column.examples):
+        return Inferred(None, f"dates that are not in ISO form ({column.examples[0]}): write them as 2024-05-31 06:53")
     if look.separator:
         return Inferred(MultiHot(separator=look.separator), f'parted by "{look.separator}", {look.values:,} values')
     if column.distinct > _FEW and column.distinct >= _ALMOST_ALL * column.present:

@@ -79,7 +79,11 @@ def _span(engine: Engine, roles: Roles) -> tuple[int, int]:
     time = seconds(table[roles.timestamp], unit_of(engine, table, roles.timestamp or ""))
     facts = engine.to_arrow(table.aggregate(low=time.min(), high=time.max())).to_pylist()[0]
     if facts["low"] is None:
-        raise DataError(f"{roles.log.name}: no value of `{roles.timestamp}` can be read as a time.")
+        shown = engine.to_arrow(table.select(roles.timestamp).limit(1))[roles.timestamp].to_pylist()
+        raise DataError(
+            f"{roles.log.name}: no value of `{roles.timestamp}` can be read as a time, such as {shown[0]!r}. Expected "
+            "seconds, milliseconds or microseconds since 1970, dates, or ISO 8601 text like 2024-05-31 06:53."
+        )
     return facts["low"], facts["high"]
 
 
