@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import ClassVar
 
 from torch import Tensor, nn
@@ -11,7 +12,7 @@ from shortlist.nn.batch import Batch
 from shortlist.schema import Inputs
 
 
-class RankingModel(nn.Module):
+class RankingModel(nn.Module, ABC):
     """Scores rows that hold user, item and context together."""
 
     Config: ClassVar[type[Settings]]
@@ -26,12 +27,12 @@ class RankingModel(nn.Module):
         """How many logits a row gets: one for each target, one when every event counts as relevant."""
         return max(len(self.inputs.targets), 1)
 
+    @abstractmethod
     def forward(self, batch: Batch) -> Tensor:
         """logits_BT."""
-        raise NotImplementedError
 
 
-class RetrievalModel(nn.Module):
+class RetrievalModel(nn.Module, ABC):
     """Encodes requests and items into one space, so that the nearest items are the candidates."""
 
     Config: ClassVar[type[Settings]]
@@ -42,13 +43,13 @@ class RetrievalModel(nn.Module):
         self.query_inputs = query
         self.candidate_inputs = candidate
 
+    @abstractmethod
     def query(self, batch: Batch) -> Tensor:
         """query_BD of requests: user, context and history."""
-        raise NotImplementedError
 
+    @abstractmethod
     def candidate(self, batch: Batch) -> Tensor:
         """candidate_BD of items. The score of a pair is the dot product of the two."""
-        raise NotImplementedError
 
     def temperature(self) -> float:
         """What scores are divided by before a softmax."""
