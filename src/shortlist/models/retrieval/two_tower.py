@@ -34,7 +34,7 @@ class TwoTower(RetrievalModel):
         embedding_dim: int = Field(64, ge=1)
         """Width of each feature's embedding."""
         hidden: tuple[int, ...] = ()
-        """Widths of the hidden layers of both towers; none for a linear projection, which did better on MovieLens."""
+        """Widths of the hidden layers of both towers; none for a linear projection."""
         dropout: float = Field(0.0, ge=0, lt=1)
         """Dropout between the layers."""
         similarity: Literal["cosine", "dot"] = "cosine"
