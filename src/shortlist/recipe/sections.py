@@ -84,25 +84,48 @@ class Model(Settings):
         return dict(self.model_extra or {})
 
 
+_FOR_TABLES = ("rowwise_adagrad", "sparse_adam")
+
+
 class Optimiser(Settings):
     """How one group of parameters is updated."""
 
-    name: Literal["adamw", "adagrad", "ftrl", "sgd"] = "adamw"
-    """adamw, adagrad, sgd, or ftrl (FTRL-proximal, for the wide part)."""
+    name: Literal["adamw", "adagrad", "rowwise_adagrad", "sparse_adam", "ftrl", "sgd"] = "adamw"
+    """adamw, adagrad, sgd; ftrl (FTRL-proximal, for the wide part); rowwise_adagrad (one rate for each row of a table)
+    and sparse_adam (moments of the batch's rows alone), both for tables."""
     lr: float = Field(1e-3, gt=0)
     """Learning rate (alpha of FTRL)."""
     weight_decay: float = Field(0.0, ge=0)
-    """Decoupled decay for adamw, L2 penalty for the others."""
+    """Decoupled decay for adamw, L2 penalty for adagrad, sgd and ftrl."""
     l1: float = Field(0.0, ge=0)
     """L1 penalty, for ftrl: exact zeros."""
 
     @model_validator(mode="after")
-    def _l1_is_used(self) -> Optimiser:
+    def _penalties_are_used(self) -> Optimiser:
         if self.l1 > 0 and self.name != "ftrl":
             raise ValueError(
                 f'only ftrl has an l1 penalty, and this is {self.name}: set name = "ftrl", or leave l1 out'
             )
+        if self.weight_decay > 0 and self.name in _FOR_TABLES:
+            raise ValueError(
+                f"{self.name} leaves rows outside the batch alone, which a decay would change: "
+                'set name = "adamw", or leave weight_decay out'
+            )
         return self
+
+
+class Schedule(Settings):
+    """How learning rates change as training goes on. FTRL, whose rates fall by themselves, is left out of it."""
+
+    warmup: int = Field(0, ge=0)
+    """Steps over which rates rise linearly to the optimiser's own."""
+    decay: Literal["none", "linear", "cosine", "plateau"] = "none"
+    """linear, cosine: down to 0 at the last step of the last epoch. plateau: times `factor` whenever the validation
+    metric has not improved for `patience` epochs."""
+    factor: float = Field(0.5, gt=0, lt=1)
+    """For plateau: what rates are multiplied by."""
+    patience: int = Field(1, ge=1)
+    """For plateau: epochs without a better validation metric before rates fall; keep it below the stage's own."""
 
 
 class Training(Settings):
@@ -116,10 +139,21 @@ class Training(Settings):
     """Stop after this many epochs without a better validation metric; the best epoch is kept."""
     history: int = Field(50, ge=0)
     """How many of the user's events before this one the model sees."""
-    embedding: Optimiser = Optimiser()
+    embedding: Optimiser = Optimiser(name="rowwise_adagrad", lr=0.05)
     """For embedding tables."""
     dense: Optimiser = Optimiser()
     """For everything else."""
+    schedule: Schedule = Schedule()
+    """How learning rates change as training goes on."""
+    clip_norm: float | None = Field(None, gt=0)
+    """Gradients are scaled down where their norm over all parameters is larger than this; default: never."""
+
+    @field_validator("dense")
+    @classmethod
+    def _not_for_tables(cls, value: Optimiser) -> Optimiser:
+        if value.name in _FOR_TABLES:
+            raise ValueError(f"{value.name} is for embedding tables, and these are layers: use adamw or adagrad")
+        return value
 
     @field_validator("model", mode="before", check_fields=False)
     @classmethod
@@ -210,6 +244,22 @@ class Compute(Settings):
     """Threads for tables and training; default: all cores of the machine."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where models train; auto takes a GPU when there is one."""
+    precision: Literal["auto", "fp32", "tf32", "bf16", "fp16"] = "auto"
+    """Of the layers' products; weights stay fp32, fp16 scales its loss. auto: what the device is fastest at without
+    losing quality."""
+    compile: bool = False
+    """Compile the models with torch.compile: minutes at the start, faster steps after it. Needs a C++ compiler."""
+    embeddings: Literal["memory", "mapped"] = "memory"
+    """Where embedding tables live: mapped keeps them in files, for tables larger than memory."""
+    prefetch: int = Field(2, ge=0)
+    """Batches made ready in the background."""
+    checkpoint_seconds: float = Field(60.0, ge=0)
+    """Least time between two checkpoints, from which a run that was stopped goes on; 0: at every step."""
+    shards: str | None = None
+    """Where the prepared events live, such as `s3://bucket/folder`; default: in the run's folder. Any file system that
+    fsspec knows."""
+    cache_gib: float = Field(20.0, gt=0)
+    """Most space on the local disk for shards that are fetched from there, in GiB."""
 
 
 class Recipe(Settings):

@@ -1,0 +1,1 @@
+"""Benchmarks: `python -m benchmarks NAME [--json]`, each ours beside its peers in one interleaved run."""
