@@ -11,7 +11,12 @@ from shortlist.models.catalogue import RANKING, RETRIEVAL
 from shortlist.testing import RankingContract, RetrievalContract
 
 SETTINGS: Mapping[str, Mapping[str, Any]] = {
-    "wide_deep": {"crosses": [["user.gender", "item.genres"], ["history", "item.id"]], "cross_buckets": 1000},
+    "wide_deep": {
+        "crosses": [["user.gender", "item.genres"], ["history", "item.id"]],
+        "cross_buckets": 1000,
+        "embedding_dims": {"item.genres": 4},
+        "compress": {"user.id": 6},
+    },
 }
 """For models whose defaults leave a part of them out."""
 

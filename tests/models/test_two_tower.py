@@ -45,8 +45,8 @@ def test_towers_have_the_layers_asked_for() -> None:
 def test_all_columns_share_one_table_each_once() -> None:
     model = build(embedding_dim=4)
 
-    assert model.query_features.embedding is model.candidate_features.embedding
-    assert model.query_features.embedding.table.weight.shape == (toy_schema().rows, 4)
+    assert model.query_features.embeddings is model.candidate_features.embeddings
+    assert [tuple(table.shape) for table in model.query_features.embeddings.parameters()] == [(toy_schema().rows, 4)]
 
 
 def test_an_item_in_the_history_is_the_item_that_is_recommended() -> None:
@@ -58,9 +58,9 @@ def test_an_item_in_the_history_is_the_item_that_is_recommended() -> None:
     item = int(rows.history.ids_UL[rows.history.length_U.argmax(), 0])
     had = [item in ids[:length] for ids, length in zip(rows.history.ids_UL, rows.history.length_U, strict=True)]
     before = model.query(Batch.of(rows)).detach()
-    table = model.candidate_features.embedding
+    table = model.candidate_features.embeddings.of(QUERY.history)
     with torch.no_grad():
-        table.table.weight[item + table.shifts["item.id"]] += 1
+        table.table.weight[item - QUERY.history.offset + table.places["item.id"].start] += 1
     after = model.query(Batch.of(rows)).detach()
 
     assert any(had)

@@ -47,7 +47,9 @@ def test_each_part_is_of_its_group() -> None:
     groups = {names[id(parameter)]: group for group, parameter in grouped(model)}
 
     assert {name for name, group in groups.items() if group == "wide"} == {n for n in groups if n.startswith("wide.")}
-    assert [name for name, group in groups.items() if group == "embedding"] == ["features.embedding.table.weight"]
+    assert [name for name, group in groups.items() if group == "embedding"] == [
+        "features.embeddings.tables.16.table.weight"
+    ]
 
 
 def test_each_cross_has_rows_of_its_own() -> None:

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from shortlist.nn.batch import Bag
-from shortlist.nn.embedding import RecencyWeights
+from shortlist.nn.featuriser import RecencyWeights
 
 
 @pytest.mark.parametrize("value", [math.nan, 1e30])

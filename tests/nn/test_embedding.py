@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 import torch
 
+from shortlist.core.errors import UserError
 from shortlist.nn.batch import Bag, Batch
-from shortlist.nn.embedding import Featuriser, RecencyWeights, StackedEmbedding
+from shortlist.nn.embedding import StackedEmbedding
+from shortlist.nn.featuriser import EmbeddingSettings, Featuriser, MixedEmbeddingSettings, RecencyWeights
 from shortlist.schema import Column, Kind, Side
 from shortlist.testing.inputs import query_inputs, random_rows, ranking_inputs, unknown_rows
 
@@ -96,7 +98,7 @@ def test_recency_weights_begin_as_a_mean() -> None:
 
 def test_rows_may_share_a_history() -> None:
     inputs = ranking_inputs()
-    features = Featuriser(inputs, dim=2)
+    features = Featuriser(inputs, EmbeddingSettings(embedding_dim=2))
     rows = random_rows(inputs, 4)
     order = np.array([2, 2, 0, 3, 2])
 
@@ -104,9 +106,72 @@ def test_rows_may_share_a_history() -> None:
     assert torch.equal(features(Batch.of(rows.take(order))), own)
 
 
+def test_a_dim_of_its_own_for_a_column() -> None:
+    inputs = ranking_inputs()
+    settings = MixedEmbeddingSettings(embedding_dim=4, embedding_dims={"user.gender": 2, "item.genres": 3})
+    features = Featuriser(inputs, settings)
+    rows = random_rows(inputs, 5)
+    batch = Batch.of(rows)
+
+    # 4 fields and the history at 4 each, a field at 2, a bag at 3, and 2 numbers.
+    assert features.width == 4 * (4 + 1) + 2 + 3 + 2
+    assert features(batch).shape == (5, features.width)
+    assert [table.shape[1] for table in features.embeddings.parameters()] == [4, 2, 3]
+    gender = inputs.fields[inputs.field("user.gender")]
+    alone = features.embeddings.of(gender)(batch.ids_BF[:, [inputs.field("user.gender")]], [gender])
+    wide, narrow = features.embeddings.fields(batch.ids_BF, inputs.fields)
+    assert (wide.shape[1:], narrow.shape[1:]) == ((4, 4), (1, 2))
+    assert torch.equal(narrow, alone)
+
+
+@pytest.mark.parametrize("setting", ["embedding_dims", "compress"])
+def test_a_column_that_is_not_there_is_named(setting: str) -> None:
+    with pytest.raises(UserError, match=f"{setting} names 'user.gendre'.*Did you mean `user.gender`"):
+        Featuriser(ranking_inputs(), MixedEmbeddingSettings.model_validate({setting: {"user.gendre": 2}}))
+
+
+LARGE = column("large", 100, 30)
+
+
+def test_a_compressed_value_is_the_product_of_its_two_rows() -> None:
+    torch.manual_seed(0)
+    table = StackedEmbedding([A, LARGE], DIM, compress={"large": 10})
+    assert table.table.weight.shape == (4 + 10 + 10, DIM)
+    ids_BF = torch.tensor([[30, 11], [30 + 99, 10], [30 + 42, 13]], dtype=torch.int32)
+    vectors_BFD = table(ids_BF, [LARGE, A])
+
+    weight = table.table.weight
+    for row, local in enumerate([0, 99, 42]):
+        assert torch.equal(vectors_BFD[row, 0], weight[4 + local // 10] * weight[14 + local % 10])
+        assert torch.equal(vectors_BFD[row, 1], weight[int(ids_BF[row, 1]) - 10])
+
+
+def test_every_compressed_value_has_a_vector_of_its_own() -> None:
+    torch.manual_seed(0)
+    table = StackedEmbedding([LARGE], DIM, compress={"large": 7})
+    vectors_BFD = table(torch.arange(30, 130)[:, None], [LARGE])
+
+    assert len(torch.unique(vectors_BFD.flatten(1), dim=0)) == 100
+
+
+def test_a_compressed_bag_equals_a_loop() -> None:
+    torch.manual_seed(0)
+    table = StackedEmbedding([LARGE], DIM, compress={"large": 10})
+    bag = Bag(torch.tensor([[35, 129, 0], [0, 0, 0]]), torch.tensor([2, 0]))
+    single = table(torch.tensor([[35], [129]]), [LARGE])[:, 0]
+
+    torch.testing.assert_close(table.pooled(bag, LARGE)[0], single.mean(0))
+    assert torch.equal(table.pooled(bag, LARGE)[1], torch.zeros(DIM))
+
+
+def test_a_compression_that_saves_nothing_is_refused() -> None:
+    with pytest.raises(UserError, match=r"large has 100 values, and 99 remainders .* About 10 remainders save most"):
+        StackedEmbedding([LARGE], DIM, compress={"large": 99})
+
+
 def test_the_featuriser_is_as_wide_as_it_says() -> None:
     inputs = ranking_inputs()
-    features = Featuriser(inputs, dim=4)
+    features = Featuriser(inputs, EmbeddingSettings(embedding_dim=4))
     vectors = features(Batch.of(random_rows(inputs, 5)))
 
     # 5 fields, a bag and the history at 4 each, and 2 numbers as they are.
@@ -117,16 +182,16 @@ def test_the_featuriser_is_as_wide_as_it_says() -> None:
 def test_the_featuriser_lays_out_fields_bags_history_numbers() -> None:
     inputs = ranking_inputs()
     torch.manual_seed(0)
-    features = Featuriser(inputs, dim=2)
+    features = Featuriser(inputs, EmbeddingSettings(embedding_dim=2))
     rows = random_rows(inputs, 5)
     batch = Batch.of(rows)
     vectors = features(batch)
 
-    fields = [features.embedding(batch.ids_BF[:, [i]], [c])[:, 0] for i, c in enumerate(inputs.fields)]
-    bags = [features.embedding.pooled(batch.bags[c.name], c) for c in inputs.bags]
+    fields = [features.embeddings.of(c)(batch.ids_BF[:, [i]], [c])[:, 0] for i, c in enumerate(inputs.fields)]
+    bags = [features.embeddings.of(c).pooled(batch.bags[c.name], c) for c in inputs.bags]
     assert inputs.history is not None
     assert batch.history is not None
-    history = features.embedding.pooled(batch.history.events, inputs.history)
+    history = features.embeddings.of(inputs.history).pooled(batch.history.events, inputs.history)
     assert torch.equal(vectors, torch.cat([*fields, *bags, history, batch.numbers_BN], dim=1))
 
 
@@ -134,14 +199,14 @@ def test_a_history_has_its_table_where_the_item_id_is_no_field() -> None:
     inputs = query_inputs()
     assert "item.id" not in [c.name for c in inputs.fields]
 
-    features = Featuriser(inputs, dim=2)
+    features = Featuriser(inputs, EmbeddingSettings(embedding_dim=2))
 
-    assert "item.id" in features.embedding.shifts
+    assert "item.id" in features.embeddings.dims
     assert torch.isfinite(features(Batch.of(random_rows(inputs, 5)))).all()
 
 
 def test_empty_bags_and_histories_are_zeros() -> None:
     inputs = replace(ranking_inputs(), fields=(), numbers=())
-    features = Featuriser(inputs, dim=2)
+    features = Featuriser(inputs, EmbeddingSettings(embedding_dim=2))
 
     assert features(Batch.of(unknown_rows(inputs, 3))).tolist() == [[0.0] * 4] * 3

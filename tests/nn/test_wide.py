@@ -86,7 +86,7 @@ def naive_logits(part: LinearPart, rows: FeatureRows, row: int) -> torch.Tensor:
         total += float(rows.numbers_BN[row, i]) * part.weight_NT[i]
     for column in [*INPUTS.fields, *INPUTS.bags]:
         for value in values(rows, row, column.name):
-            total += weight[value + part.table.shifts[column.name]]
+            total += weight[value - column.offset + part.table.places[column.name].start]
     for place, names in enumerate(CROSSES):
         found = crossed(rows, row, names)
         for value in found:

@@ -14,7 +14,7 @@ from shortlist.core.settings import Settings
 from shortlist.models.base import RankingModel, RetrievalModel
 from shortlist.models.catalogue import RANKING, RETRIEVAL
 from shortlist.nn.batch import Batch
-from shortlist.nn.embedding import Featuriser
+from shortlist.nn.featuriser import EmbeddingSettings, Featuriser
 from shortlist.nn.groups import Wide
 from shortlist.schema import Inputs
 from shortlist.testing import RankingContract, RetrievalContract
@@ -29,7 +29,7 @@ class Plain(RankingModel):
 
     def __init__(self, config: Config, inputs: Inputs) -> None:
         super().__init__(config, inputs)
-        self.features = Featuriser(inputs, config.dim)
+        self.features = Featuriser(inputs, EmbeddingSettings(embedding_dim=config.dim))
         self.out = nn.Linear(self.features.width, self.targets)
 
     def forward(self, batch: Batch) -> Tensor:
@@ -172,7 +172,8 @@ class Towers(RetrievalModel):
 
     def __init__(self, config: Config, query: Inputs, candidate: Inputs) -> None:
         super().__init__(config, query, candidate)
-        self.query_features, self.candidate_features = Featuriser(query, 8), Featuriser(candidate, 8)
+        settings = EmbeddingSettings(embedding_dim=8)
+        self.query_features, self.candidate_features = Featuriser(query, settings), Featuriser(candidate, settings)
         self.query_out = nn.Linear(self.query_features.width, config.dim)
         self.candidate_out = nn.Linear(self.candidate_features.width, config.dim)
 

@@ -1,6 +1,7 @@
 """Catalogues: found, not listed. A new model, metric or loss is one new file and nothing else.
 
-Each module `foo_bar.py` of a catalogue's package holds one object for it: the function `foo_bar` or the class `FooBar`.
+Each module `foo_bar.py` of a catalogue's package holds one object for it: the function `foo_bar` or the class `FooBar`,
+whose letters may be written large or small as its paper has them (`deepfm.py` holds `DeepFM`).
 Modules whose name starts with `_` hold what the others share.
 """
 
@@ -50,8 +51,8 @@ class Catalogue:
         if name not in self._modules:
             raise UserError(f"no {self.what} is called {name!r}.{did_you_mean(name, self.names())}")
         module = importlib.import_module(f"{self.package}.{name}")
-        camel = "".join(part.capitalize() for part in name.split("_"))
-        for candidate in (camel, name):
-            if hasattr(module, candidate):
-                return getattr(module, candidate)
-        raise TypeError(f"{module.__name__} must define the class {camel} or the function {name}")
+        letters = name.replace("_", "")
+        for candidate, thing in vars(module).items():
+            if candidate.replace("_", "").lower() == letters and getattr(thing, "__module__", None) == module.__name__:
+                return thing
+        raise TypeError(f"{module.__name__} must define the function {name}, or a class with these letters")

@@ -1,15 +1,37 @@
-"""Embeddings: one stacked table for all columns of one dim, one gather for a batch."""
+"""Embedding tables: one stacked table for all columns of one dim, one gather for a batch.
+
+Legend: B rows, F fields, H hotness, D embedding dim.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from shortlist.nn.batch import Bag, Batch
-from shortlist.schema import Column, Inputs
+from shortlist.core.errors import UserError
+from shortlist.nn.batch import Bag
+from shortlist.schema import Column
+
+NONE: Mapping[str, int] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a column's rows lie in a stacked table."""
+
+    start: int
+    """Its first row; of a compressed column that of its quotients."""
+    offset: int
+    """Its first row in the schema's whole stacked space."""
+    remainders: int = 0
+    """How many rows stand for the remainders of a compressed column; 0 for one row a value."""
+    remainder_start: int = 0
+    """The first of them."""
 
 
 class StackedEmbedding(nn.Module):
@@ -17,24 +39,47 @@ class StackedEmbedding(nn.Module):
 
     Prepared ids are rows of the schema's whole stacked space; a model that uses only some of its columns keeps only
     their rows, and shifts each column's ids to them.
+
+    A column in `compress` has no row for each of its n values, but n / m rows for the quotients and m for the
+    remainders of their division by m, and a value's vector is the product of its two: Shi et al., Compositional
+    Embeddings Using Complementary Partitions for Memory-Efficient Recommendation Systems, KDD 2020.
     """
 
-    def __init__(self, columns: Sequence[Column], dim: int, std: float = 0.05) -> None:
+    def __init__(
+        self, columns: Sequence[Column], dim: int, std: float = 0.05, compress: Mapping[str, int] = NONE
+    ) -> None:
         super().__init__()
-        shifts: dict[str, int] = {}
+        self.places: dict[str, Place] = {}
         rows = 0
         for column in columns:
-            shifts[column.name] = rows - column.offset
-            rows += column.size
-        self.shifts = shifts
-        self.table = nn.Embedding(rows, dim)
+            place, size = _place(column, rows, compress.get(column.name, 0))
+            self.places[column.name] = place
+            rows += size
+        self.table = nn.Embedding(rows, dim, _weight=torch.empty(rows, dim))
         nn.init.normal_(self.table.weight, std=std)
+        with torch.no_grad():
+            for place in self.places.values():
+                # A product of two numbers near 0 is next to nothing: one of the factors starts around 1.
+                self.table.weight[place.remainder_start : place.remainder_start + place.remainders] += 1.0
 
     def forward(self, ids: Tensor, columns: Sequence[Column]) -> Tensor:
         """Vectors [..., F, D] of ids [..., F], the last axis going over `columns`."""
-        shift_F = torch.tensor([self.shifts[c.name] for c in columns], dtype=ids.dtype, device=ids.device)
-        vectors: Tensor = self.table(ids + shift_F)
-        return vectors
+        places = [self.places[column.name] for column in columns]
+        if not any(place.remainders for place in places):
+            vectors: Tensor = self.table(ids + _along(ids, [place.start - place.offset for place in places]))
+            return vectors
+        local = ids - _along(ids, [place.offset for place in places])
+        divisor = _along(ids, [place.remainders or 1 for place in places])
+        quotient = local.div(divisor, rounding_mode="floor") + _along(ids, [place.start for place in places])
+        factors = self.table(quotient).unbind(-2)
+        remainder = local.remainder(divisor) + _along(ids, [place.remainder_start for place in places])
+        return torch.stack(
+            [
+                factor * self.table(remainder[..., i]) if place.remainders else factor
+                for i, (factor, place) in enumerate(zip(factors, places, strict=True))
+            ],
+            dim=-2,
+        )
 
     def pooled(self, bag: Bag, column: Column, mean: bool = True) -> Tensor:
         """Mean or sum [B, D] of a bag's vectors; zeros for an empty bag."""
@@ -46,58 +91,35 @@ class StackedEmbedding(nn.Module):
 
     def weighted(self, values_BH: Tensor, weight_BH: Tensor, column: Column) -> Tensor:
         """Sum [B, D] of the values' vectors, each by its weight; a value of weight 0 may be anything."""
-        row_BH = torch.where(weight_BH != 0, values_BH + self.shifts[column.name], 0)
-        if torch.compiler.is_exporting():
-            # ONNX has no bag operator: a gather and a weighted sum say the same.
-            vectors_BHD: Tensor = self.table(row_BH)
+        place = self.places[column.name]
+        known_BH = torch.where(weight_BH != 0, values_BH, place.offset)
+        if place.remainders or torch.compiler.is_exporting():
+            # ONNX has no bag operator, and a bag operator knows no products: a gather and a weighted sum say the same.
+            vectors_BHD: Tensor = self(known_BH[..., None], [column]).squeeze(-2)
             return (vectors_BHD * weight_BH[..., None]).sum(1)
         return functional.embedding_bag(
-            row_BH, self.table.weight, mode="sum", per_sample_weights=weight_BH, sparse=self.table.sparse
+            known_BH + (place.start - place.offset),
+            self.table.weight,
+            mode="sum",
+            per_sample_weights=weight_BH,
+            sparse=self.table.sparse,
         )
 
 
-class RecencyWeights(nn.Module):
-    """How much each event of a history counts by its place from the end; learned, and a plain mean to begin with."""
-
-    def __init__(self, length: int) -> None:
-        super().__init__()
-        self.log_weight_L = nn.Parameter(torch.zeros(length))
-
-    def forward(self, history: Bag) -> Tensor:
-        """weight_BL: sums to 1 over each history's events; 0 beyond them, even of a model that has diverged."""
-        place_L = torch.arange(history.values_BH.shape[1], device=history.length_B.device)
-        from_end_BL = (history.length_B[:, None] - 1 - place_L).clamp(min=0)
-        mask_BL = history.mask_BH()
-        weight_BL = self.log_weight_L.exp()[from_end_BL] * mask_BL
-        share_BL = weight_BL / weight_BL.sum(1, keepdim=True).clamp(min=torch.finfo(weight_BL.dtype).tiny)
-        return torch.where(mask_BL, share_BL, 0.0)
+def _place(column: Column, start: int, remainders: int) -> tuple[Place, int]:
+    """Where a column goes that begins at row `start`, and how many rows it takes."""
+    if not remainders:
+        return Place(start, column.offset), column.size
+    quotients = -(-column.size // remainders)
+    if quotients + remainders >= column.size:
+        raise UserError(
+            f"compress: {column.name} has {column.size:,} values, and {remainders:,} remainders with {quotients:,} "
+            f"quotients would save nothing. About {round(column.size**0.5):,} remainders save most; leave columns of "
+            "few values out."
+        )
+    return Place(start, column.offset, remainders, start + quotients), quotients + remainders
 
 
-class Featuriser(nn.Module):
-    """Everything a batch offers as one vector a row: field embeddings, bag means, pooled history, numbers."""
-
-    def __init__(self, inputs: Inputs, dim: int, table: StackedEmbedding | None = None) -> None:
-        super().__init__()
-        self.inputs = inputs
-        columns = [*inputs.fields, *inputs.bags]
-        known = {column.name for column in columns}
-        if inputs.history is not None and inputs.history.name not in known:
-            columns.append(inputs.history)
-        self.recency = RecencyWeights(inputs.history_length) if inputs.history is not None else None
-        self.embedding = table if table is not None else StackedEmbedding(columns, dim)
-        pooled = len(inputs.bags) + (inputs.history is not None)
-        self.width = dim * (len(inputs.fields) + pooled) + len(inputs.numbers)
-
-    def forward(self, batch: Batch) -> Tensor:
-        """[B, width]."""
-        parts = []
-        if self.inputs.fields:
-            parts.append(self.embedding(batch.ids_BF, self.inputs.fields).flatten(1))
-        parts += [self.embedding.pooled(batch.bags[column.name], column) for column in self.inputs.bags]
-        if self.inputs.history is not None and self.recency is not None and batch.history is not None:
-            events = batch.history.events
-            pooled_UD = self.embedding.weighted(events.values_BH, self.recency(events), self.inputs.history)
-            parts.append(pooled_UD.index_select(0, batch.history.of_B))
-        if self.inputs.numbers:
-            parts.append(batch.numbers_BN)
-        return torch.cat(parts, dim=1)
+def _along(ids: Tensor, values: Sequence[int]) -> Tensor:
+    """The values as a row beside ids, one for each of its columns."""
+    return torch.tensor(values, dtype=ids.dtype, device=ids.device)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from shortlist.core.settings import Settings
 from shortlist.recipe.features import FeatureSetting
@@ -147,6 +147,14 @@ class Training(Settings):
     """How learning rates change as training goes on."""
     clip_norm: float | None = Field(None, gt=0)
     """Gradients are scaled down where their norm over all parameters is larger than this; default: never."""
+
+    @field_validator("embedding", "dense", "wide", mode="before", check_fields=False)
+    @classmethod
+    def _of_the_default(cls, value: Any, info: ValidationInfo) -> Any:
+        """`embedding = {lr = 0.1}` changes the rate of the group's own optimiser, and not which one it is."""
+        if not isinstance(value, dict) or "name" in value:
+            return value
+        return {**cls.model_fields[str(info.field_name)].default.model_dump(), **value}
 
     @field_validator("dense")
     @classmethod

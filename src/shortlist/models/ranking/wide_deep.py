@@ -9,10 +9,9 @@ from __future__ import annotations
 from pydantic import Field
 from torch import Tensor
 
-from shortlist.core.settings import Settings
 from shortlist.models.base import RankingModel
 from shortlist.nn.batch import Batch
-from shortlist.nn.embedding import Featuriser
+from shortlist.nn.featuriser import Featuriser, MixedEmbeddingSettings
 from shortlist.nn.mlp import MLP
 from shortlist.nn.wide import LinearPart
 from shortlist.schema import Inputs
@@ -21,11 +20,9 @@ from shortlist.schema import Inputs
 class WideDeep(RankingModel):
     """Logits of the linear part plus logits of the network."""
 
-    class Config(Settings):
+    class Config(MixedEmbeddingSettings):
         """Settings of `wide_deep`."""
 
-        embedding_dim: int = Field(16, ge=1)
-        """Width of each feature's embedding."""
         hidden: tuple[int, ...] = (256, 128)
         """Widths of the deep part."""
         dropout: float = Field(0.0, ge=0, lt=1)
@@ -41,7 +38,7 @@ class WideDeep(RankingModel):
     def __init__(self, config: Config, inputs: Inputs) -> None:
         super().__init__(config, inputs)
         self.wide = LinearPart(inputs, config.crosses, config.cross_buckets, self.targets)
-        self.features = Featuriser(inputs, config.embedding_dim)
+        self.features = Featuriser(inputs, config)
         self.deep = MLP(self.features.width, config.hidden, self.targets, config.dropout)
 
     def forward(self, batch: Batch) -> Tensor:

@@ -12,10 +12,9 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
-from shortlist.core.settings import Settings
 from shortlist.models.base import RetrievalModel
 from shortlist.nn.batch import Batch
-from shortlist.nn.embedding import Featuriser, StackedEmbedding
+from shortlist.nn.featuriser import Embeddings, Featuriser, MixedEmbeddingSettings, embedded
 from shortlist.nn.mlp import MLP
 from shortlist.schema import Inputs
 
@@ -26,7 +25,7 @@ class TwoTower(RetrievalModel):
     The history's item vectors are the candidate tower's own, so an item means the same on both sides.
     """
 
-    class Config(Settings):
+    class Config(MixedEmbeddingSettings):
         """Settings of `two_tower`."""
 
         dim: int = Field(64, ge=1)
@@ -52,10 +51,9 @@ class TwoTower(RetrievalModel):
 
     def __init__(self, config: Config, query: Inputs, candidate: Inputs) -> None:
         super().__init__(config, query, candidate)
-        columns = {c.name: c for side in (candidate, query) for c in (*side.fields, *side.bags)}
-        table = StackedEmbedding(list(columns.values()), config.embedding_dim)
-        self.query_features = Featuriser(query, config.embedding_dim, table)
-        self.candidate_features = Featuriser(candidate, config.embedding_dim, table)
+        embeddings = Embeddings(embedded(candidate, query), config)
+        self.query_features = Featuriser(query, config, embeddings)
+        self.candidate_features = Featuriser(candidate, config, embeddings)
         self.query_tower = self._tower(self.query_features.width)
         self.candidate_tower = self._tower(self.candidate_features.width)
 
