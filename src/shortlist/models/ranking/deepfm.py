@@ -57,12 +57,16 @@ class DeepFM(RankingModel):
         numbers_BN = batch.numbers_BN
         vectors_BCD, weights_BCT = self.features.vectors(batch).split([self.dim, self.targets], dim=2)
         linear_BT: Tensor = weights_BCT.sum(1) + numbers_BN @ self.weight_NT + self.bias_T
-        deep_BT: Tensor = self.deep(torch.cat([vectors_BCD.flatten(1), numbers_BN], dim=1))
-        return linear_BT + self._pairs(vectors_BCD, numbers_BN) + deep_BT
-
-    def _pairs(self, vectors_BCD: Tensor, numbers_BN: Tensor) -> Tensor:
-        """Sum over all pairs of vectors of their products, [B, 1]: ((Σv)² - Σv²) / 2, summed over dimensions."""
+        deep_input_BW = torch.cat([vectors_BCD.flatten(1), numbers_BN], dim=1)
+        deep_BT: Tensor = self.deep(deep_input_BW)
+        # Sum over all pairs of their products, in linear time: (|Σv|² - Σ|v|²) / 2.
         sum_BD = vectors_BCD.sum(1) + numbers_BN @ self.vector_ND
-        squares_BD = vectors_BCD.square().sum(1) + numbers_BN.square() @ self.vector_ND.square()
-        pairs_B1: Tensor = (sum_BD.square() - squares_BD).sum(1, keepdim=True) / 2
-        return pairs_B1
+        flat_BV = deep_input_BW[:, : self.features.count * self.dim]
+        squares_B1 = _squared(flat_BV) + numbers_BN.square() @ _squared(self.vector_ND)
+        return linear_BT + (_squared(sum_BD) - squares_B1) / 2 + deep_BT
+
+
+def _squared(vectors: Tensor) -> Tensor:
+    """Squared lengths [..., 1]."""
+    lengths: Tensor = torch.linalg.vecdot(vectors, vectors)[..., None]
+    return lengths
