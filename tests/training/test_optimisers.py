@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from typing import get_args
 
 import pytest
 import torch
 from torch import nn
 
+from shortlist.core.errors import UserError
 from shortlist.nn.batch import Batch
 from shortlist.nn.embedding import StackedEmbedding
 from shortlist.nn.groups import Group, Wide
+from shortlist.nn.wide import LinearPart
 from shortlist.recipe.sections import Optimiser
 from shortlist.schema import Column, Kind, Side
 from shortlist.testing.inputs import random_rows, ranking_inputs
+from shortlist.training.adagrad import Adagrad
 from shortlist.training.ftrl import FTRL
 from shortlist.training.optimisers import build_optimisers
 
@@ -59,10 +64,11 @@ def test_each_group_gets_what_the_recipe_says() -> None:
     )
     found = {type(optimiser): optimiser.param_groups[0] for optimiser in optimisers}
 
-    assert set(found) == {FTRL, torch.optim.Adagrad, torch.optim.AdamW}
+    assert set(found) == {FTRL, Adagrad, torch.optim.AdamW}
     assert {key: found[FTRL][key] for key in ("lr", "l1", "l2")} == {"lr": 0.3, "l1": 0.01, "l2": 0.02}
     assert [id(p) for p in found[FTRL]["params"]] == [id(model.wide.table.table.weight)]
-    assert [id(p) for p in found[torch.optim.Adagrad]["params"]] == [id(model.table.table.weight)]
+    assert [id(p) for p in found[Adagrad]["params"]] == [id(model.table.table.weight)]
+    assert found[Adagrad]["lr"] == 0.2
     assert (found[torch.optim.AdamW]["lr"], found[torch.optim.AdamW]["weight_decay"]) == (0.1, 0.05)
     assert [id(p) for p in found[torch.optim.AdamW]["params"]] == [id(p) for p in model.deep.parameters()]
 
@@ -71,6 +77,8 @@ def test_each_group_gets_what_the_recipe_says() -> None:
     ("choice", "sparse"),
     [
         (Optimiser(name="adagrad"), True),
+        (Optimiser(name="rowwise_adagrad"), True),
+        (Optimiser(name="sparse_adam"), True),
         (Optimiser(name="sgd"), True),
         (Optimiser(name="ftrl"), True),
         (Optimiser(name="ftrl", weight_decay=0.1), True),
@@ -104,7 +112,27 @@ def test_a_table_built_for_one_optimiser_can_be_given_to_another() -> None:
     assert not model.table.table.sparse
 
 
-@pytest.mark.parametrize("name", ["adagrad", "sgd"])
+@pytest.mark.parametrize("name", ["rowwise_adagrad", "adagrad", "ftrl"])
+def test_sparse_and_dense_gradients_of_a_look_up_give_the_same_bits(name: str) -> None:
+    """torch adds up a row's dense gradient in the order of its look-ups, as is done for sparse ones."""
+    ids = torch.randint(0, 30, (64, 1), generator=torch.Generator().manual_seed(1))
+    column = replace(COLUMN, size=40)
+    weights = []
+    for sparse in (True, False):
+        torch.manual_seed(0)
+        table = StackedEmbedding([column], 5)
+        (optimiser,) = build_optimisers(table, choices(embedding=Optimiser.model_validate({"name": name, "lr": 0.1})))
+        table.table.sparse = sparse
+        for _ in range(3):
+            optimiser.zero_grad()
+            (table(ids, [column]).sum(1) - 1.0).square().sum().backward()
+            optimiser.step()
+        weights.append(table.table.weight.detach())
+
+    assert torch.equal(weights[0], weights[1])
+
+
+@pytest.mark.parametrize("name", ["rowwise_adagrad", "adagrad", "ftrl", "sgd"])
 def test_sparse_and_dense_updates_are_equal(name: str) -> None:
     """A history pooled with shared rows makes duplicate ids in one gradient: they must be added up."""
     inputs = ranking_inputs()
@@ -127,10 +155,10 @@ def test_sparse_and_dense_updates_are_equal(name: str) -> None:
 
 
 def test_every_optimiser_learns() -> None:
-    for name in ("adamw", "adagrad", "ftrl", "sgd"):
+    for name in get_args(Optimiser.model_fields["name"].annotation):
         model = Model()
         choice = Optimiser.model_validate({"name": name, "lr": 0.1})
-        optimisers = build_optimisers(model, choices(embedding=choice, wide=choice, dense=choice))
+        optimisers = build_optimisers(model, choices(embedding=choice, wide=choice))
         first = model.loss().item()
         for _ in range(5):
             for optimiser in optimisers:
@@ -139,3 +167,51 @@ def test_every_optimiser_learns() -> None:
             for optimiser in optimisers:
                 optimiser.step()
         assert model.loss().item() < first, name
+
+
+@pytest.mark.parametrize("name", ["rowwise_adagrad", "sparse_adam"])
+def test_an_optimiser_of_tables_updates_all_of_the_wide_part(name: str) -> None:
+    """Its bias and the weights of its numbers are no tables: a vector's rows are its numbers, a dense step has all."""
+    inputs = ranking_inputs()
+    torch.manual_seed(0)
+    part = LinearPart(inputs, [], buckets=10, targets=1)
+    (optimiser,) = build_optimisers(part, choices(wide=Optimiser.model_validate({"name": name, "lr": 0.1})))
+    for _ in range(3):
+        optimiser.zero_grad()
+        (part(Batch.of(random_rows(inputs, 8))) - 1.0).square().sum().backward()
+        optimiser.step()
+
+    for parameter in part.parameters():
+        assert parameter.ne(0).any()
+
+
+@pytest.mark.parametrize("name", ["sgd", "rowwise_adagrad", "adagrad", "sparse_adam", "ftrl"])
+def test_a_table_has_the_same_bits_with_any_number_of_threads(name: str, threads: None) -> None:
+    choice = Optimiser.model_validate({"name": name, "lr": 0.1})
+    ids = (torch.rand(20_000, 2, generator=torch.Generator().manual_seed(1)) ** 3 * 5_000).long()
+    column = replace(COLUMN, size=5_000)
+    tables = []
+    for count in (1, 2, 3):
+        torch.set_num_threads(count)
+        torch.manual_seed(0)
+        table = StackedEmbedding([column], 16)
+        (optimiser,) = build_optimisers(table, choices(embedding=choice))
+        for _ in range(2):
+            optimiser.zero_grad()
+            (table(ids[:, :1], [column])[:, 0] * table(ids[:, 1:], [column])[:, 0]).square().sum().backward()
+            optimiser.step()
+        tables.append(table.table.weight.detach())
+
+    assert torch.equal(tables[0], tables[1])
+    assert torch.equal(tables[0], tables[2])
+
+
+def test_a_group_without_parameters_needs_no_optimiser() -> None:
+    optimisers = build_optimisers(nn.Linear(2, 1), {"dense": DEFAULT})
+
+    assert [type(optimiser) for optimiser in optimisers] == [torch.optim.AdamW]
+
+
+def test_a_group_without_a_choice_is_named() -> None:
+    with pytest.raises(UserError, match="Model has parameters of the group `wide`, and its stage has optimisers for"):
+        build_optimisers(Model(), {"embedding": DEFAULT, "dense": DEFAULT})

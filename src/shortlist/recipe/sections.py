@@ -120,7 +120,7 @@ class Schedule(Settings):
     warmup: int = Field(0, ge=0)
     """Steps over which rates rise linearly to the optimiser's own."""
     decay: Literal["none", "linear", "cosine", "plateau"] = "none"
-    """linear, cosine: down to 0 at the last step of the last epoch. plateau: times `factor` whenever the validation
+    """linear, cosine: down to 0 as the last epoch ends. plateau: times `factor` whenever the validation
     metric has not improved for `patience` epochs."""
     factor: float = Field(0.5, gt=0, lt=1)
     """For plateau: what rates are multiplied by."""

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from types import EllipsisType
-from typing import Any, overload
-
 import torch
 from torch import Tensor
-from torch.optim.optimizer import Optimizer, ParamsT
+from torch.optim.optimizer import ParamsT
 
-Rows = tuple[Tensor, ...] | EllipsisType
+from shortlist.training.row_optimiser import Group, RowOptimiser, State
 
 
-class FTRL(Optimizer):
+class FTRL(RowOptimiser):
     """Follow the (proximally) regularised leader: a rate for each coordinate, weights that are exactly zero.
 
     State of a weight w: n, the sum of its squared gradients, and z, from which w follows in closed form:
@@ -48,73 +44,35 @@ class FTRL(Optimizer):
     McMahan et al., "Ad click prediction: a view from the trenches", KDD 2013, Algorithm 1.
     """
 
+    above_0 = ("lr", "beta")
+    at_least_0 = ("l1", "l2")
+
     def __init__(self, params: ParamsT, lr: float, beta: float = 1.0, l1: float = 0.0, l2: float = 0.0) -> None:
         super().__init__(params, {"lr": lr, "beta": beta, "l1": l1, "l2": l2})
 
-    def add_param_group(self, param_group: dict[str, Any]) -> None:
-        """Add a group, with its own hyperparameters where it names them."""
-        settings = {**self.defaults, **param_group}
-        for name, above in (("lr", True), ("beta", True), ("l1", False), ("l2", False)):
-            value = settings[name]
-            if not (value > 0 if above else value >= 0):
-                raise ValueError(f"FTRL: {name} must be {'above' if above else 'at least'} 0, found {value}")
-        super().add_param_group(param_group)
+    def start(self, weight: Tensor, group: Group) -> State:
+        """z and n, of the weights' shape."""
+        return {"z": weight * (-group["beta"] / group["lr"]), "n": torch.zeros_like(weight)}
 
-    @overload
-    def step(self, closure: None = None) -> None: ...
-
-    @overload
-    def step(self, closure: Callable[[], float]) -> float: ...
-
-    @torch.no_grad()
-    def step(self, closure: Callable[[], float] | None = None) -> float | None:
-        """Update every parameter that has a gradient; return what `closure`, if any, returns."""
-        loss = None
-        if closure is not None:
-            with torch.enable_grad():
-                loss = closure()
-        for group in self.param_groups:
-            _check_rate(group)
-            for weight in group["params"]:
-                if weight.grad is not None:
-                    self._update(weight, weight.grad, group)
-        return loss
-
-    def _update(self, weight: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
-        state = self.state[weight]
-        if not state:
-            state["z"] = weight * (-group["beta"] / group["lr"])
-            state["n"] = torch.zeros_like(weight)
-        rows, g = _rows(gradient)
-        weight[rows], state["z"][rows], state["n"][rows] = _stepped(
-            weight[rows], state["z"][rows], state["n"][rows], g, group
-        )
+    def advance(self, weight: Tensor, gradient: Tensor, state: State, group: Group) -> None:
+        """One step of Algorithm 1, in place."""
+        _check_rate(group)
+        alpha, beta, l1, l2 = group["lr"], group["beta"], group["l1"], group["l2"]
+        z, n = state["z"], state["n"]
+        root_before = n.sqrt()
+        root = n.add_(gradient.square()).sqrt()
+        sigma = (root - root_before).div_(alpha)
+        z.add_(gradient - sigma.mul_(weight))
+        shrunk = z.sign().mul_(z.abs().sub_(l1).clamp_(min=0))
+        changed = shrunk.neg_().div_(root.add_(beta).div_(alpha).add_(l2))
+        # The closed form would bring a weight without gradient back one rounding away, or shrink its start.
+        weight.copy_(torch.where(gradient == 0, weight, changed))
 
 
-def _check_rate(group: dict[str, Any]) -> None:
+def _check_rate(group: Group) -> None:
     """Refuse an lr other than the first step's, which the group, and so state_dict, remembers as `alpha`."""
     if group.setdefault("alpha", group["lr"]) != group["lr"]:
         raise ValueError(
             f"FTRL: lr was {group['alpha']} at the first step and is now {group['lr']}. "
             "Its rates fall by themselves, per coordinate: leave it out of the learning rate schedule"
         )
-
-
-def _rows(gradient: Tensor) -> tuple[Rows, Tensor]:
-    """Index of the coordinates that the gradient holds, and their values; duplicates are summed."""
-    if not gradient.is_sparse:
-        return ..., gradient
-    gradient = gradient.coalesce()
-    return tuple(gradient.indices()), gradient.values()
-
-
-def _stepped(w: Tensor, z: Tensor, n: Tensor, g: Tensor, group: dict[str, Any]) -> tuple[Tensor, Tensor, Tensor]:
-    """One step of Algorithm 1, element-wise, in its letters: the new w, z and n."""
-    alpha, beta, l1, l2 = group["lr"], group["beta"], group["l1"], group["l2"]
-    n_new = n + g * g
-    sigma = (n_new.sqrt() - n.sqrt()) / alpha
-    z_new = z + g - sigma * w
-    shrunk = z_new.sign() * (z_new.abs() - l1).clamp(min=0)
-    w_new = -shrunk / ((beta + n_new.sqrt()) / alpha + l2)
-    # The closed form would bring a weight without gradient back one rounding away, or shrink its start.
-    return torch.where(g == 0, w, w_new), z_new, n_new

@@ -2,25 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import nn
 
+from shortlist.core.errors import UserError
 from shortlist.nn.embedding import StackedEmbedding
 from shortlist.nn.groups import Group, grouped
+from shortlist.nn.mapped import mapped_table
 from shortlist.recipe.sections import Optimiser
+from shortlist.training.adagrad import Adagrad
 from shortlist.training.ftrl import FTRL
+from shortlist.training.rowwise_adagrad import RowWiseAdagrad
+from shortlist.training.sparse_adam import SparseAdam
 
-_SPARSE = {"ftrl", "adagrad", "sgd"}
-"""Those that update only the rows of the batch when the gradient is sparse."""
+_MAPPED = ("rowwise_adagrad", "adagrad", "sparse_adam", "ftrl")
+"""Optimisers whose state may lie in files beside the table."""
 
 
 def build_optimisers(model: nn.Module, choices: Mapping[Group, Optimiser]) -> list[torch.optim.Optimizer]:
-    """One optimiser for each group that has parameters; tables of groups that can do so get sparse gradients."""
+    """One optimiser for each group that has parameters; tables of groups that can do so get sparse gradients.
+
+    Raises:
+        UserError: the model has parameters of a group for which there is no choice.
+    """
     members: dict[Group, list[nn.Parameter]] = {}
     for group, parameter in grouped(model):
         members.setdefault(group, []).append(parameter)
+    for group in members:
+        if group not in choices:
+            raise UserError(
+                f"{type(model).__name__} has parameters of the group `{group}`, and its stage has optimisers for "
+                f"{', '.join(f'`{known}`' for known in choices)} alone. Use a model of that stage, or build this one "
+                "of layers of those groups."
+            )
+    for group, parameters in members.items():
+        _check_mapped(group, choices[group], parameters)
     sparse = {id(p) for group, ps in members.items() if _updates_rows(choices[group]) for p in ps}
     for module in model.modules():
         if isinstance(module, StackedEmbedding):
@@ -29,18 +47,37 @@ def build_optimisers(model: nn.Module, choices: Mapping[Group, Optimiser]) -> li
 
 
 def _updates_rows(choice: Optimiser) -> bool:
-    """torch refuses weight decay on sparse gradients, so a decayed table is updated densely."""
-    return choice.name in _SPARSE and (choice.name == "ftrl" or choice.weight_decay == 0)
+    """Whether only the batch's rows change. Decay changes every row, but FTRL's is part of a row's own step."""
+    return choice.name == "ftrl" or (choice.name != "adamw" and choice.weight_decay == 0)
+
+
+def _check_mapped(group: Group, choice: Optimiser, parameters: Sequence[nn.Parameter]) -> None:
+    """UserError where an optimiser would read and write the whole of a table that is in a file."""
+    if choice.name in _MAPPED and _updates_rows(choice):
+        return
+    if any(mapped_table(parameter) is not None for parameter in parameters):
+        decays = f" with weight_decay = {choice.weight_decay:g}" if choice.name in _MAPPED else ""
+        raise UserError(
+            f'compute.embeddings = "mapped" needs an optimiser for the group `{group}` that keeps to the rows of the '
+            f"batch: expected one of {', '.join(_MAPPED)} without weight_decay, found {choice.name}{decays}. "
+            'Choose one of them, or set compute.embeddings = "memory".'
+        )
 
 
 def _build(choice: Optimiser, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
     lr, decay = choice.lr, choice.weight_decay
-    if choice.name == "adamw":
-        return torch.optim.AdamW(parameters, lr=lr, weight_decay=decay, fused=True)
-    if choice.name == "adagrad":
-        # It makes sparse tensors of its own, and torch warns of that until it is told whether to check their indices.
-        torch.sparse.check_sparse_tensor_invariants.disable()
-        return torch.optim.Adagrad(parameters, lr=lr, weight_decay=decay, initial_accumulator_value=0.1)
-    if choice.name == "ftrl":
-        return FTRL(parameters, lr=lr, l1=choice.l1, l2=decay)
-    return torch.optim.SGD(parameters, lr=lr, weight_decay=decay)
+    match choice.name:
+        case "adamw":
+            return torch.optim.AdamW(parameters, lr=lr, weight_decay=decay, fused=True)
+        case "adagrad" if decay > 0:
+            return torch.optim.Adagrad(parameters, lr, weight_decay=decay, initial_accumulator_value=0.1)
+        case "adagrad":
+            return Adagrad(parameters, lr)
+        case "rowwise_adagrad":
+            return RowWiseAdagrad(parameters, lr)
+        case "sparse_adam":
+            return SparseAdam(parameters, lr)
+        case "ftrl":
+            return FTRL(parameters, lr, l1=choice.l1, l2=decay)
+        case "sgd":
+            return torch.optim.SGD(parameters, lr=lr, weight_decay=decay)
