@@ -8,10 +8,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from shortlist.data import loader
-from shortlist.data.loader import EventRows, Gather, positive_pairs, ranking_rows, shuffled
+from shortlist.data.event_rows import EventRows
+from shortlist.data.event_shard import EventShard
+from shortlist.data.loader import Gather, PositivePairs, RankingRows, positive_pairs, ranking_rows
 from shortlist.data.negatives import NegativeSampler
-from shortlist.data.prepared import EventShard, Prepared
+from shortlist.data.order import ALONE, Share
+from shortlist.data.prepared import Prepared
 from shortlist.features.rows import FeatureRows
 from shortlist.schema import Split
 from tests.evaluation import toy
@@ -42,19 +44,22 @@ def place(data: Prepared, shard: EventShard) -> int:
     return next(i for i, candidate in enumerate(data.shards) if candidate is shard)
 
 
-def order(data: Prepared, seed: int, epoch: int, shuffle: bool = True) -> list[list[tuple[int, int]]]:
-    rows = EventRows(data, Split.TRAIN)
-    return [
-        [(place(data, shard), int(row)) for row in rows_B] for shard, rows_B in rows.batches(7, seed, epoch, shuffle)
-    ]
+def order(
+    data: Prepared, seed: int, epoch: int, *, shuffle: bool = True, start: int = 0, share: Share = ALONE
+) -> list[list[tuple[int, int]]]:
+    batches = EventRows(data, Split.TRAIN).batches(7, seed, epoch, shuffle=shuffle, start=start, share=share)
+    return [[(place(data, batch.shard), int(row)) for row in batch.rows_B] for batch in batches if batch.counts]
+
+
+def train_rows(data: Prepared) -> list[tuple[int, int]]:
+    return [(i, int(n)) for i, shard in enumerate(data.shards) for n in np.flatnonzero(shard.split == Split.TRAIN)]
 
 
 def test_each_row_comes_once_in_batches_of_one_shard(data: Prepared) -> None:
     batches = order(data, seed=0, epoch=0)
     rows = [row for batch in batches for row in batch]
-    expected = [(i, int(n)) for i, shard in enumerate(data.shards) for n in np.flatnonzero(shard.split == Split.TRAIN)]
 
-    assert sorted(rows) == expected
+    assert sorted(rows) == train_rows(data)
     assert len(rows) == len(EventRows(data, Split.TRAIN))
     assert len(batches) == EventRows(data, Split.TRAIN).count_batches(7)
     assert all(len(batch) <= 7 and len({shard for shard, _ in batch}) == 1 for batch in batches)
@@ -64,26 +69,59 @@ def test_the_order_is_fixed_by_seed_and_epoch(data: Prepared) -> None:
     assert order(data, 0, 0) == order(data, 0, 0)
     assert order(data, 0, 0) != order(data, 0, 1)
     assert order(data, 0, 0) != order(data, 1, 0)
-    unshuffled = [row for batch in order(data, 0, 0, shuffle=False) for row in batch]
-    assert unshuffled == sorted(unshuffled)
+    assert [row for batch in order(data, 0, 0, shuffle=False) for row in batch] == train_rows(data)
 
 
-def test_blocks_are_shuffled_and_so_is_each_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loader, "BLOCK", 10)
-    rows = np.arange(100, 145)
-    mixed = shuffled(rows, np.random.default_rng(0))
+@pytest.mark.parametrize("world", [2, 3, 5, 40])
+def test_over_all_ranks_each_row_comes_once(data: Prepared, world: int) -> None:
+    shares = [Share(rank, world) for rank in range(world)]
+    parts = [order(data, 0, 0, share=share) for share in shares]
+    steps = {len(list(EventRows(data, Split.TRAIN).batches(7, 0, 0, share=share))) for share in shares}
 
-    assert sorted(mixed.tolist()) == rows.tolist()
-    assert mixed.tolist() != rows.tolist()
-    blocks = [{(row - 100) // 10 for row in mixed[start : start + 5]} for start in range(0, 45, 5)]
-    assert all(len(found) == 1 for found in blocks)
-    assert shuffled(np.arange(0), np.random.default_rng(0)).tolist() == []
+    assert sorted(row for part in parts for batch in part for row in batch) == train_rows(data)
+    assert steps == {EventRows(data, Split.TRAIN).count_batches(7, Share(0, world))}
+    assert all(part != parts[0] or not part for part in parts[1:])
+
+
+@pytest.mark.parametrize("share", [ALONE, Share(1, 3)])
+def test_an_epoch_can_begin_with_any_batch(data: Prepared, share: Share) -> None:
+    whole = order(data, 0, 0, share=share)
+
+    for start in range(len(whole) + 1):
+        assert order(data, 0, 0, start=start, share=share) == whole[start:]
+
+
+def test_a_row_that_only_stands_in_has_no_weight(data: Prepared) -> None:
+    """Forty ranks share 13 batches of at most 7 rows: most of them are left with none."""
+    events = EventRows(data, Split.TRAIN)
+    batches = [
+        rows for rank in range(40) for rows in ranking_rows(events, Gather(data, 0), 7, 0, 0, share=Share(rank, 40))
+    ]
+
+    assert sum(batch.observed for batch in batches) == len(events)
+    assert all(len(batch.weight_B) == 1 and batch.weight_B[0] == 0 for batch in batches if batch.observed == 0)
+    assert all((batch.weight_B > 0).all() for batch in batches if batch.observed)
+
+
+def test_buckets_hold_every_row_and_like_histories(data: Prepared) -> None:
+    batches = list(EventRows(data, Split.TRAIN).batches(7, 0, 0, bucket_length=50))
+    plain = EventRows(data, Split.TRAIN).batches(7, 0, 0)
+
+    def spread(rows: list[tuple[EventShard, list[int]]]) -> float:
+        return float(np.mean([np.ptp(shard.history_length(np.array(of), 50)) for shard, of in rows]))
+
+    assert sorted((place(data, b.shard), int(row)) for b in batches for row in b.rows_B) == train_rows(data)
+    assert spread([(b.shard, b.rows_B.tolist()) for b in batches]) < spread(
+        [(b.shard, b.rows_B.tolist()) for b in plain]
+    )
+    tail = EventRows(data, Split.TRAIN).batches(7, 0, 0, bucket_length=50, start=3)
+    assert [b.rows_B.tolist() for b in tail] == [b.rows_B.tolist() for b in batches[3:]]
 
 
 def test_rows_can_be_left_out(data: Prepared) -> None:
     kept = [
         (float(shard.targets_nT[row, 0]), int(shard.item[row]))
-        for shard, rows_B in EventRows(data, Split.TRAIN, relevant_only=True, with_item=True).batches(50, 0, 0)
+        for _, shard, rows_B, _ in EventRows(data, Split.TRAIN, relevant_only=True, with_item=True).batches(50, 0, 0)
         for row in rows_B
     ]
 
@@ -109,6 +147,20 @@ def test_a_history_is_what_the_same_user_did_before(data: Prepared, length: int,
             assert found.length_U[found.of_B[i]] == len(shown)
 
 
+def test_a_trimmed_history_is_the_same_and_no_wider_than_need_be(data: Prepared) -> None:
+    shard = data.shards[0]
+    for rows_B in (np.arange(len(shard)), np.array([1]), shard.start[:1]):
+        whole, trimmed = (shard.history(rows_B, 50, data.id_of_item, trim=trim) for trim in (False, True))
+        longest = int(whole.length_U.max())
+        width = trimmed.ids_UL.shape[1]
+
+        assert trimmed.length_U.tolist() == whole.length_U.tolist()
+        assert trimmed.ids_UL.tolist() == whole.ids_UL[:, :width].tolist()
+        assert longest <= width < longest + 8 or width == 8
+        assert whole.ids_UL.shape[1] == 50
+    assert shard.history(np.arange(len(shard)), 5, data.id_of_item, trim=True).ids_UL.shape[1] == 5
+
+
 def test_no_history_without_users_or_times(data: Prepared) -> None:
     shard = data.shards[0]
     for schema in (replace(data.schema, has_time=False), replace(data.schema, has_users=False)):
@@ -129,19 +181,12 @@ def test_a_row_shows_user_context_and_the_item_asked_for(data: Prepared) -> None
 def test_positive_pairs_are_relevant_events(data: Prepared) -> None:
     events = EventRows(data, Split.TRAIN, relevant_only=True, with_item=True)
     pairs = list(positive_pairs(events, Gather(data, 3), 6, seed=0, epoch=0))
-    sizes = [len(pair.item_B) for pair in pairs]
-    leftover = sum(len(rows_B) for _, rows_B in events.batches(6, 0, 0) if len(rows_B) < 2)
 
-    assert sum(sizes) == len(events) - leftover
-    assert min(sizes) >= 2
+    assert sum(len(pair.item_B) for pair in pairs) == len(events)
+    assert len(pairs) == events.count_batches(6)
     for pair in pairs:
         assert pair.candidate.ids_BF[:, 0].tolist() == data.items.ids_nF[pair.item_B, 0].tolist()
-
-
-def test_a_batch_too_small_for_negatives_is_left_out(data: Prepared) -> None:
-    events = EventRows(data, Split.TRAIN, relevant_only=True, with_item=True)
-
-    assert list(positive_pairs(events, Gather(data, 3), 1, seed=0, epoch=0)) == []
+        assert pair.query.ids_BF[:, 0].tolist() == data.users.ids_nF[pair.user_B, 0].tolist()
 
 
 def decoded(rows: FeatureRows, data: Prepared) -> list[tuple[int, int, float]]:
@@ -159,7 +204,13 @@ def test_ranking_rows_are_events_and_the_negatives_of_relevant_ones(data: Prepar
     sampler = NegativeSampler("uniform", np.ones(ITEMS + 1, np.int64), data.items_of_users(*Split))
     batches = list(
         ranking_rows(
-            EventRows(data, Split.TRAIN), Gather(data, 3), 16, 0, 0, sampler=sampler, sampled=3, observed=observed
+            EventRows(data, Split.TRAIN, relevant_only=not observed),
+            Gather(data, 3),
+            16,
+            0,
+            0,
+            sampler=sampler,
+            sampled=3,
         )
     )
     expected: Counter[tuple[int, int, float, float, float]] = Counter()
@@ -210,3 +261,39 @@ def test_a_log_without_targets_has_relevant_events_alone(data: Prepared) -> None
 
     assert sum(len(batch.weight_B) for batch in batches) == len(EventRows(prepared, Split.VALID))
     assert all((batch.targets_BT == 1).all() and (batch.weight_B == 1).all() for batch in batches)
+
+
+def as_lists(rows: RankingRows[FeatureRows]) -> list[object]:
+    return [
+        *(array.tolist() for array in rows.features.feeds().values()),
+        rows.targets_BT.tolist(),
+        rows.weight_B.tolist(),
+    ]
+
+
+@pytest.mark.parametrize("share", [ALONE, Share(1, 2)])
+def test_an_epoch_goes_on_bit_for_bit_negatives_included(data: Prepared, share: Share) -> None:
+    sampler = NegativeSampler("uniform", np.ones(ITEMS + 1, np.int64), data.items_of_users(Split.TRAIN))
+    events, gather = EventRows(data, Split.TRAIN), Gather(data, 3)
+
+    def batches(start: int, seed: int = 0, epoch: int = 0) -> list[list[object]]:
+        rows = ranking_rows(events, gather, 7, seed, epoch, sampler=sampler, sampled=2, start=start, share=share)
+        return [as_lists(batch) for batch in rows]
+
+    whole = batches(0)
+    for start in (0, 1, len(whole) - 1, len(whole)):
+        assert batches(start) == whole[start:]
+    assert batches(0, seed=1) != whole
+    assert batches(0, epoch=1) != whole
+
+
+def test_pairs_go_on_bit_for_bit(data: Prepared) -> None:
+    events, gather = EventRows(data, Split.TRAIN, relevant_only=True, with_item=True), Gather(data, 3)
+
+    def batches(start: int) -> list[object]:
+        def shown(pair: PositivePairs[FeatureRows]) -> object:
+            return [pair.query.ids_BF.tolist(), pair.candidate.ids_BF.tolist(), pair.weight_B.tolist()]
+
+        return [shown(pair) for pair in positive_pairs(events, gather, 6, 0, 0, start=start)]
+
+    assert batches(4) == batches(0)[4:]

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shortlist.data.negatives import NegativeSampler
+from shortlist.data import negatives
+from shortlist.data.negatives import NegativeSampler, sorted_within
 from shortlist.features.rows import Ints, RaggedBag
 
 ITEMS = 6
@@ -99,3 +100,30 @@ def test_the_same_stream_gives_the_same_negatives() -> None:
 def test_candidates_need_candidates() -> None:
     with pytest.raises(ValueError, match="needs candidates_UK"):
         NegativeSampler("candidates", np.ones(ITEMS, np.int64), NOTHING)
+
+
+@given(
+    positives=st.lists(st.lists(st.integers(0, 30), max_size=12), min_size=1, max_size=9),
+    chunk=st.sampled_from([1, 4, 99]),
+)
+def test_each_users_items_are_sorted_and_there_once(positives: list[list[int]], chunk: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(negatives, "CHUNK", chunk)
+        found = sorted_within(RaggedBag.of(positives))
+
+    assert found.values.dtype == np.int32
+    lists = [found.values[a:b].tolist() for a, b in zip(found.offsets_n[:-1], found.offsets_n[1:], strict=True)]
+    assert lists == [sorted(set(items)) for items in positives]
+
+
+@given(positives=st.lists(st.lists(st.integers(1, 40), max_size=40), min_size=1, max_size=6), seed=st.integers(0, 99))
+def test_a_positive_is_known_whatever_the_users_before_and_after_have(positives: list[list[int]], seed: int) -> None:
+    sampler = NegativeSampler("uniform", np.ones(50, np.int64), RaggedBag.of(positives))
+    random = np.random.default_rng(seed)
+    user_B = random.integers(0, len(positives), 20).astype(np.int32)
+    item_Bn = random.integers(0, 50, (20, 3)).astype(np.int32)
+
+    expected = [
+        [item in positives[user] for item in items] for user, items in zip(user_B, item_Bn.tolist(), strict=True)
+    ]
+    assert sampler._is_positive(user_B, item_Bn).tolist() == expected

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from shortlist.data.loader import EventRows, Gather, positive_pairs
+from shortlist.data.event_rows import EventRows
+from shortlist.data.loader import Gather, positive_pairs
 from shortlist.schema import Split
 from tests.evaluation import toy
 

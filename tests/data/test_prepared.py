@@ -9,7 +9,9 @@ import pyarrow as pa
 import pytest
 
 from shortlist.core.errors import DataError
-from shortlist.data.prepared import EventShard, Prepared
+from shortlist.data.event_shard import EventShard
+from shortlist.data.prepared import Prepared
+from shortlist.data.shards import read_batch
 from shortlist.features.rows import FeatureTable
 from shortlist.schema import Split
 from tests.evaluation import toy
@@ -37,7 +39,7 @@ def shard_columns(user: list[int]) -> dict[str, pa.Array]:
 
 def test_a_shard_knows_where_each_user_begins(tmp_path: Path) -> None:
     write(tmp_path / "events.arrow", shard_columns([0, 0, 3, 3, 3, 7]))
-    shard = EventShard.open(tmp_path / "events.arrow")
+    shard = EventShard.of("events", read_batch(tmp_path / "events.arrow"))
 
     assert shard.start.tolist() == [0, 0, 2, 2, 2, 5]
     assert shard.weight is None
@@ -50,12 +52,12 @@ def test_a_shard_knows_where_each_user_begins(tmp_path: Path) -> None:
 def test_an_empty_shard_is_no_error(tmp_path: Path) -> None:
     write(tmp_path / "events.arrow", shard_columns([]))
 
-    assert len(EventShard.open(tmp_path / "events.arrow")) == 0
+    assert len(EventShard.of("events", read_batch(tmp_path / "events.arrow"))) == 0
 
 
 def test_a_shard_is_a_view_on_its_file(tmp_path: Path) -> None:
     write(tmp_path / "events.arrow", shard_columns([1, 1]))
-    shard = EventShard.open(tmp_path / "events.arrow")
+    shard = EventShard.of("events", read_batch(tmp_path / "events.arrow"))
 
     with pytest.raises(ValueError, match="read-only"):
         shard.item[0] = 9

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from shortlist.core.progress import Silent
-from shortlist.data.loader import EventRows, Gather, ranking_rows
+from shortlist.data.event_rows import EventRows
+from shortlist.data.loader import Gather, ranking_rows
 from shortlist.evaluation.ranking import ScoredRows, _sampler, calibration, measure, score
 from shortlist.metrics.calibration_error import calibration_error
 from shortlist.schema import Split
@@ -37,9 +38,8 @@ def test_sampled_negatives_join_each_relevant_row_and_are_never_chosen_items(fun
     again = score(rec, data, Split.TEST, Silent())
     assert rows.probability_N.tolist() == again.probability_N.tolist()
     first_item = len(data.users)
-    for part in ranking_rows(
-        EventRows(data, Split.TEST), Gather(data, 0), 100, 0, 0, sampler=_sampler(data), sampled=50, observed=False
-    ):
+    relevant = EventRows(data, Split.TEST, relevant_only=True)
+    for part in ranking_rows(relevant, Gather(data, 0), 100, 0, 0, sampler=_sampler(data), sampled=50):
         negative = part.targets_BT[:, 0] == 0
         user_B, item_B = part.features.ids_BF[negative, 0], part.features.ids_BF[negative, 1] - first_item
         assert negative.sum() >= 50

@@ -21,7 +21,8 @@ from shortlist.bundle.manifest import write_manifest
 from shortlist.bundle.read import FunnelSettings
 from shortlist.bundle.recommender import Recommender
 from shortlist.core.files import write_json
-from shortlist.data.prepared import EventShard, Prepared
+from shortlist.data.event_shard import EventShard
+from shortlist.data.prepared import Prepared
 from shortlist.features.encoder import Encoder, stack, vocabulary_path
 from shortlist.features.entity_id import EntityId
 from shortlist.features.numeric import Numeric
@@ -103,7 +104,7 @@ def prepared(
         item_titles=pa.array(names, pa.string()),
         item_train_count=count.astype(np.int64),
         item_positive_count=positive.astype(np.int64),
-        shards=tuple(_shard(part) for part in parts),
+        shards=tuple(_shard(f"events-{i:05d}", part) for i, part in enumerate(parts)),
     )
 
 
@@ -161,19 +162,17 @@ def _entity_rows(count: int) -> pa.RecordBatch:
     return pa.record_batch({"#row": pa.array(range(count + 1), pa.int32())})
 
 
-def _shard(events: Sequence[Event]) -> EventShard:
-    user = np.array([event.user for event in events], np.int32)
-    first = {int(u): int(np.argmax(user == u)) for u in np.unique(user)}
+def _shard(name: str, events: Sequence[Event]) -> EventShard:
     time = np.array([event.time for event in events], np.int64)
     return EventShard(
-        user=user,
+        name=name,
+        user=np.array([event.user for event in events], np.int32),
         item=np.array([event.item for event in events], np.int32),
         time=time,
         split=np.array([event.split for event in events], np.int8),
         targets_nT=np.array([[event.target] for event in events], np.float32).reshape(-1, 1),
         weight=None,
         context=FeatureTable(np.zeros((len(events), 0), np.int32), time[:, None].astype(np.float32)),
-        start=np.array([first[int(u)] for u in user], np.int64),
     )
 
 

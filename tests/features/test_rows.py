@@ -180,3 +180,14 @@ def test_feeds_name_only_what_is_there() -> None:
     ]
     bare = FeatureRows(np.zeros((2, 0), np.int32), np.zeros((2, 1), np.float32))
     assert list(bare.feeds()) == ["numbers"]
+
+
+def test_the_only_side_with_columns_is_not_copied() -> None:
+    ids, numbers = np.ones((3, 2), np.int32), np.ones((3, 1), np.float32)
+    none = FeatureRows(np.zeros((3, 0), np.int32), np.zeros((3, 0), np.float32))
+    joined = side_by_side([none, FeatureRows(ids, numbers), none])
+
+    assert joined.ids_BF is ids
+    assert joined.numbers_BN is numbers
+    assert side_by_side([none, none]).ids_BF.shape == (3, 0)
+    assert side_by_side([FeatureRows(ids, numbers), FeatureRows(ids, numbers)]).ids_BF.shape == (3, 4)

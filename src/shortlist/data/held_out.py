@@ -6,14 +6,15 @@ known, the relevant events of this split are the truth. Legend: U held-out users
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from shortlist.core.seeding import stream
-from shortlist.data.prepared import EventShard, Prepared
+from shortlist.data.event_shard import EventShard
+from shortlist.data.prepared import Prepared
 from shortlist.features.rows import Ints, Longs, RaggedBag
 from shortlist.schema import Split
 
@@ -22,7 +23,7 @@ from shortlist.schema import Split
 class HeldOut:
     """Held-out users of one split, in the order of the prepared events."""
 
-    shards: tuple[EventShard, ...]
+    shards: Sequence[EventShard]
     shard_U: Longs
     """Which shard holds the user's events."""
     row_U: Longs

@@ -1,94 +1,89 @@
-"""Batches from shards: a fixed order for each seed and epoch, features gathered by index, histories as slices.
+"""Batches of events: features gathered by index, histories as slices, negatives drawn.
 
-Rows are shuffled shard by shard, within a shard in blocks, and within a block by row, so that a batch touches few pages
-of the files however large they are.
+What a batch holds follows from the seed, the epoch and the batch's number alone, so an epoch can begin with any batch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Generic, TypeVar, overload
 
 import numpy as np
-import numpy.typing as npt
 
 from shortlist.core.seeding import stream
+from shortlist.data.event_rows import BatchRows, EventRows
+from shortlist.data.event_shard import EventShard
 from shortlist.data.negatives import NegativeSampler
-from shortlist.data.prepared import EventShard, Prepared
-from shortlist.features.rows import FeatureRows, Floats, HistoryRows, Ints, Longs, side_by_side
-from shortlist.schema import Split
+from shortlist.data.order import ALONE, Share
+from shortlist.data.prepared import Prepared
+from shortlist.features.rows import FeatureRows, Floats, HistoryRows, Ints, Longs, Part, collect
 
-BLOCK = 65_536
-"""Rows shuffled together."""
+Rows = TypeVar("Rows")
+"""FeatureRows, or what stands for them elsewhere, as on a device."""
+Collect = Callable[[Sequence[Part], HistoryRows | None], Rows]
+"""Gathers the rows of several sides, side by side."""
 
 
 @dataclass(frozen=True, slots=True)
-class RankingRows:
+class RankingRows(Generic[Rows]):
     """Rows for a ranker: B of them with features and what they should score."""
 
-    features: FeatureRows
+    features: Rows
     targets_BT: Floats
     weight_B: Floats
+    observed: int
+    """How many of them are rows of the log that this batch has alone; the others are negatives, or weigh nothing."""
 
 
 @dataclass(frozen=True, slots=True)
-class PositivePairs:
+class PositivePairs(Generic[Rows]):
     """Relevant events for retrieval: the request beside the item that followed it."""
 
-    query: FeatureRows
-    candidate: FeatureRows
+    query: Rows
+    candidate: Rows
     item_B: Ints
     user_B: Ints
     weight_B: Floats
 
 
-def shuffled(rows: Longs, random: np.random.Generator) -> Longs:
-    """`rows` in a random order of blocks, and each block in a random order."""
-    blocks = [rows[start : start + BLOCK] for start in range(0, len(rows), BLOCK)]
-    order = random.permutation(len(blocks))
-    return np.concatenate([random.permutation(blocks[i]) for i in order]) if blocks else rows
-
-
-class EventRows:
-    """The rows of one split, batch by batch."""
-
-    def __init__(
-        self, prepared: Prepared, split: Split, *, relevant_only: bool = False, with_item: bool = False
-    ) -> None:
-        """`relevant_only` leaves out rows whose first target is 0, `with_item` those whose item is unknown."""
-        self.prepared = prepared
-        self._rows: list[tuple[EventShard, Longs]] = []
-        for shard, rows in prepared.rows_of(split):
-            keep: npt.NDArray[np.bool_] = shard.relevant()[rows] if relevant_only else np.ones(len(rows), bool)
-            if with_item:
-                keep = keep & (shard.item[rows] > 0)
-            self._rows.append((shard, rows[keep]))
-
-    def __len__(self) -> int:
-        return sum(len(rows) for _, rows in self._rows)
-
-    def batches(self, size: int, seed: int, epoch: int, shuffle: bool = True) -> Iterator[tuple[EventShard, Longs]]:
-        """Batches of at most `size` rows of one shard; each row once."""
-        random = stream(seed, "order", epoch)
-        shards = random.permutation(len(self._rows)) if shuffle else range(len(self._rows))
-        for i in shards:
-            shard, rows = self._rows[i]
-            order = shuffled(rows, random) if shuffle else rows
-            for start in range(0, len(order), size):
-                yield shard, order[start : start + size]
-
-    def count_batches(self, size: int) -> int:
-        """How many batches an epoch has."""
-        return sum(-(-len(rows) // size) for _, rows in self._rows)
-
-
-class Gather:
+class Gather(Generic[Rows]):
     """Feature rows of events: what a request would have shown at that moment, and the item."""
 
-    def __init__(self, prepared: Prepared, history_length: int, *, own_item: bool = True) -> None:
-        """`own_item` false: earlier events with the row's own item are no part of its history."""
+    @overload
+    def __init__(
+        self: Gather[FeatureRows], prepared: Prepared, history_length: int, *, own_item: bool = True
+    ) -> None: ...
+
+    @overload
+    def __init__(
+        self,
+        prepared: Prepared,
+        history_length: int,
+        *,
+        own_item: bool = True,
+        trim: bool = False,
+        collect: Collect[Rows],
+    ) -> None: ...
+
+    def __init__(
+        self,
+        prepared: Prepared,
+        history_length: int,
+        *,
+        own_item: bool = True,
+        trim: bool = False,
+        collect: Collect[Rows] | Collect[FeatureRows] = collect,
+    ) -> None:
+        """`own_item` false: earlier events with the row's own item are no part of its history.
+
+        `trim`: histories are as wide as the longest of the batch, rounded up, and not as wide as they may be at most.
+        `collect` gathers the rows; by default as arrays.
+        """
         self.prepared = prepared
         self.own_item = own_item
+        self.trim = trim
+        self._collect = collect
         has_history = prepared.schema.has_users and prepared.schema.has_time and prepared.schema.has_items
         self.history_length = history_length if has_history else 0
 
@@ -96,67 +91,104 @@ class Gather:
         """The events strictly before each row; None when the model sees no history."""
         if self.history_length == 0:
             return None
-        return shard.history(rows_B, self.history_length, self.prepared.id_of_item, own_item=self.own_item)
+        return shard.history(
+            rows_B, self.history_length, self.prepared.id_of_item, own_item=self.own_item, trim=self.trim
+        )
 
-    def query(self, shard: EventShard, rows_B: Longs) -> FeatureRows:
+    def query(self, shard: EventShard, rows_B: Longs) -> Rows:
         """User and context features side by side, with the history."""
-        rows = side_by_side([self.prepared.users.take(shard.user[rows_B]), shard.context.take(rows_B)])
-        return FeatureRows(rows.ids_BF, rows.numbers_BN, rows.bags, self.history(shard, rows_B))
+        return self._gathered(self._request(shard, rows_B), self.history(shard, rows_B))
 
-    def row(self, shard: EventShard, rows_B: Longs, item_B: Ints) -> FeatureRows:
-        """User, context and item features side by side, with the history; `item_B` may differ from the event's."""
-        return side_by_side([self.query(shard, rows_B), self.prepared.items.take(item_B)])
+    def item(self, item_B: Longs | Ints) -> Rows:
+        """Item features."""
+        return self._gathered([Part("items", self.prepared.items, item_B)], None)
+
+    def row(self, shard: EventShard, rows_B: Longs, item_N: Longs | Ints, place_N: Longs | None = None) -> Rows:
+        """User, context and item features side by side, with the history; `item_N` may differ from the event's.
+
+        `place_N` says which of `rows_B` each of N rows belongs to; each event's history is there once.
+        """
+        history = self.history(shard, rows_B)
+        if place_N is not None:
+            rows_B, history = rows_B[place_N], history and history.of(place_N)
+        parts = self._request(shard, rows_B)
+        if self.prepared.schema.has_items:
+            parts.append(Part("items", self.prepared.items, item_N))
+        return self._gathered(parts, history)
+
+    def _request(self, shard: EventShard, rows_B: Longs) -> list[Part]:
+        context = Part(shard.name, shard.context, rows_B)
+        if not self.prepared.schema.has_users:
+            return [context]
+        return [Part("users", self.prepared.users, shard.user.take(rows_B)), context]
+
+    def _gathered(self, parts: Sequence[Part], history: HistoryRows | None) -> Rows:
+        return self._collect(parts, history)  # type: ignore[return-value]  # the default only where Rows = FeatureRows
 
 
-def positive_pairs(events: EventRows, gather: Gather, size: int, seed: int, epoch: int) -> Iterator[PositivePairs]:
-    """Batches for retrieval. A rest too small to hold negatives for one another is left out of this epoch."""
-    for shard, rows_B in events.batches(size, seed, epoch):
-        if len(rows_B) >= 2:
-            item_B = shard.item[rows_B]
-            candidate = gather.prepared.items.take(item_B)
-            yield PositivePairs(
-                gather.query(shard, rows_B), candidate, item_B, shard.user[rows_B], _weights(shard, rows_B)
-            )
+def positive_pairs(
+    events: EventRows,
+    gather: Gather[Rows],
+    size: int,
+    seed: int,
+    epoch: int,
+    *,
+    start: int = 0,
+    share: Share = ALONE,
+    buckets: bool = False,
+) -> Iterator[PositivePairs[Rows]]:
+    """Batches for retrieval, from number `start` on."""
+    length = gather.history_length if buckets else 0
+    for batch in events.batches(size, seed, epoch, start=start, share=share, bucket_length=length):
+        shard, rows_B = batch.shard, batch.rows_B
+        item_B, user_B = shard.item.take(rows_B), shard.user.take(rows_B)
+        yield PositivePairs(gather.query(shard, rows_B), gather.item(item_B), item_B, user_B, _weights(batch))
 
 
 def ranking_rows(
     events: EventRows,
-    gather: Gather,
+    gather: Gather[Rows],
     size: int,
     seed: int,
     epoch: int,
     *,
     sampler: NegativeSampler | None = None,
     sampled: int = 0,
-    observed: bool = True,
+    start: int = 0,
     shuffle: bool = True,
-) -> Iterator[RankingRows]:
-    """Batches of `size` observed rows, each relevant one followed by its `sampled` negatives, whose targets are 0."""
-    random = stream(seed, "negatives", epoch)
-    for shard, rows_B in events.batches(size, seed, epoch, shuffle):
-        relevant = np.flatnonzero(shard.relevant()[rows_B])
-        place = np.arange(len(rows_B)) if observed else relevant
-        item = shard.item[rows_B[place]]
-        targets = _targets(shard, rows_B[place])
+    share: Share = ALONE,
+    buckets: bool = False,
+) -> Iterator[RankingRows[Rows]]:
+    """Batches of `size` rows, each relevant one followed by its `sampled` negatives, whose targets are 0."""
+    length = gather.history_length if buckets else 0
+    for batch in events.batches(size, seed, epoch, start=start, shuffle=shuffle, share=share, bucket_length=length):
+        shard, rows_B = batch.shard, batch.rows_B
+        item_N, targets_NT, weight_N = shard.item.take(rows_B), _targets(batch), _weights(batch)
+        place_N = None
         if sampler is not None and sampled:
+            random = stream(seed, "negatives", epoch, batch.number, share.rank)
+            relevant = np.flatnonzero(shard.relevant(rows_B))
             drawn = sampler.sample(shard.user[rows_B[relevant]], sampled, random).ravel()
             found = drawn > 0
-            place = np.concatenate([place, np.repeat(relevant, sampled)[found]])
-            item = np.concatenate([item, drawn[found]])
-            targets = np.concatenate([targets, np.zeros((int(found.sum()), targets.shape[1]), np.float32)])
-        if len(place) == 0:
-            continue
-        # A negative is asked for in its positive's place: the same user, moment and history, encoded once.
-        query = gather.query(shard, rows_B).take(place)
-        features = side_by_side([query, gather.prepared.items.take(item)])
-        yield RankingRows(features, targets, _weights(shard, rows_B[place]))
+            # A negative is asked for in its positive's place: the same user, moment and history, encoded once.
+            of_negative = np.repeat(relevant, sampled)[found]
+            place_N = np.concatenate([np.arange(len(rows_B)), of_negative])
+            item_N = np.concatenate([item_N, drawn[found]])
+            targets_NT = np.concatenate([targets_NT, np.zeros((len(of_negative), targets_NT.shape[1]), np.float32)])
+            weight_N = weight_N[place_N]
+        observed = len(rows_B) if batch.counts else 0
+        yield RankingRows(gather.row(shard, rows_B, item_N, place_N), targets_NT, weight_N, observed)
 
 
-def _weights(shard: EventShard, rows_B: Longs) -> Floats:
-    """weight_B; 1 each in a log without weights."""
-    return np.ones(len(rows_B), np.float32) if shard.weight is None else shard.weight[rows_B]
+def _weights(batch: BatchRows) -> Floats:
+    """weight_B; 1 each in a log without weights, 0 where a row only stands in."""
+    if not batch.counts:
+        return np.zeros(len(batch.rows_B), np.float32)
+    weight = batch.shard.weight
+    return np.ones(len(batch.rows_B), np.float32) if weight is None else weight.take(batch.rows_B)
 
 
-def _targets(shard: EventShard, rows_B: Longs) -> Floats:
+def _targets(batch: BatchRows) -> Floats:
     """targets_BT; of a log without targets every event is relevant."""
-    return shard.targets_nT[rows_B] if shard.targets_nT.shape[1] else np.ones((len(rows_B), 1), np.float32)
+    targets_nT = batch.shard.targets_nT
+    return targets_nT.take(batch.rows_B, axis=0) if targets_nT.shape[1] else np.ones((len(batch.rows_B), 1), np.float32)

@@ -12,6 +12,8 @@ import numpy.typing as npt
 
 from shortlist.features.rows import Ints, Longs, RaggedBag
 
+CHUNK = 2**22
+"""Positives sorted at once."""
 ROUNDS = 10
 """Redraws of a negative that hit a positive, before it is given up."""
 
@@ -37,8 +39,7 @@ class NegativeSampler:
         self.candidates_UK = candidates_UK
         if source == "candidates" and candidates_UK is None:
             raise ValueError("the source `candidates` needs candidates_UK")
-        user = np.repeat(np.arange(len(positives.offsets_n) - 1), np.diff(positives.offsets_n))
-        self._keys = np.unique(user * np.int64(self.items) + positives.values)
+        self._positives = sorted_within(positives)
         counts = item_count.astype(np.float64)
         counts[0] = 0
         self._cumulative = np.cumsum(counts / max(counts.sum(), 1))
@@ -66,8 +67,39 @@ class NegativeSampler:
         return np.asarray(np.minimum(drawn, self.items - 1), np.int32)
 
     def _is_positive(self, user_B: Ints, item_Bn: Ints) -> npt.NDArray[np.bool_]:
-        key_Bn = user_B[:, None] * np.int64(self.items) + item_Bn
-        if self._keys.size == 0:
-            return np.zeros(key_Bn.shape, bool)
-        place_Bn = np.minimum(np.searchsorted(self._keys, key_Bn), self._keys.size - 1)
-        return np.asarray(self._keys[place_Bn] == key_Bn)
+        """By bisection of each user's own items, which are few."""
+        values, offsets_n = self._positives.values, self._positives.offsets_n
+        if values.size == 0:
+            return np.zeros(item_Bn.shape, bool)
+        low_Bn = np.repeat(offsets_n[user_B, None], item_Bn.shape[1], axis=1)
+        high_B = offsets_n[user_B + 1]
+        high_Bn = np.repeat(high_B[:, None], item_Bn.shape[1], axis=1)
+        most = int((high_B - low_Bn[:, 0]).max(initial=0)) if item_Bn.size else 0
+        # The first place whose item is not below the one asked for lies from low to high, both included.
+        for _ in range(most.bit_length()):
+            middle_Bn = (low_Bn + high_Bn) >> 1
+            below_Bn = values.take(middle_Bn, mode="clip") < item_Bn
+            below_Bn &= low_Bn < high_Bn
+            low_Bn = np.where(below_Bn, middle_Bn + 1, low_Bn)
+            high_Bn = np.where(below_Bn, high_Bn, middle_Bn)
+        return np.asarray((values.take(low_Bn, mode="clip") == item_Bn) & (low_Bn < high_B[:, None]))
+
+
+def sorted_within(bag: RaggedBag) -> RaggedBag:
+    """The values of each row sorted, each once; 4 bytes a value, and little more while it works."""
+    values = np.empty(len(bag.values), np.int32)
+    counts = np.zeros(len(bag), np.int64)
+    width = np.int64(bag.values.max(initial=0)) + 1
+    filled = 0
+    # As many rows at once as hold about CHUNK values, at least one.
+    first = 0
+    while first < len(bag):
+        last = max(int(np.searchsorted(bag.offsets_n, bag.offsets_n[first] + CHUNK, side="right")) - 1, first + 1)
+        row, value = RaggedBag(bag.values, bag.offsets_n[first : last + 1]).flat()
+        # By sorting: np.unique hashes, which took ten times as long.
+        key = np.sort(row * width + value)
+        key = key[np.diff(key, prepend=-1) > 0]
+        values[filled : filled + len(key)] = key % width
+        counts[first:last] = np.bincount(key // width, minlength=last - first)
+        filled, first = filled + len(key), last
+    return RaggedBag(values[:filled], np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)]))

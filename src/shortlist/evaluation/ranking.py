@@ -13,7 +13,8 @@ import numpy.typing as npt
 
 from shortlist.bundle.recommender import Recommender
 from shortlist.core.progress import Reporter
-from shortlist.data.loader import EventRows, Gather, ranking_rows
+from shortlist.data.event_rows import EventRows
+from shortlist.data.loader import Gather, ranking_rows
 from shortlist.data.negatives import NegativeSampler
 from shortlist.data.prepared import Prepared
 from shortlist.features.rows import Floats
@@ -48,7 +49,7 @@ def score(recommender: Recommender, prepared: Prepared, split: Split, reporter: 
     recipe = recommender.bundle.recipe
     choice = recipe.ranking.negatives if recipe.ranking is not None else Negatives(sampled=0)
     sampled = choice.sampled if prepared.schema.has_users and prepared.schema.has_items else 0
-    events = EventRows(prepared, split)
+    events = EventRows(prepared, split, relevant_only=bool(sampled) and not choice.observed)
     rows = ranking_rows(
         events,
         Gather(
@@ -61,7 +62,6 @@ def score(recommender: Recommender, prepared: Prepared, split: Split, reporter: 
         epoch=0,
         sampler=_sampler(prepared) if sampled else None,
         sampled=sampled,
-        observed=choice.observed or not sampled,
         shuffle=False,
     )
     scores, labels, weights = [], [], []

@@ -78,11 +78,15 @@ def seal(folder: Path, recipe: Recipe, settings: FunnelSettings, schema: Schema,
 
 def _write_histories(prepared: Prepared, path: Path) -> None:
     """Each user's events as item rows with their split; the shards hold them sorted by user and time already."""
-    keep = [(shard, np.flatnonzero((shard.user > 0) & (shard.item > 0))) for shard in prepared.shards]
-    user = np.concatenate([shard.user[rows] for shard, rows in keep])
-    item = np.concatenate([shard.item[rows] for shard, rows in keep])
-    split = np.concatenate([shard.split[rows] for shard, rows in keep])
-    offsets = pa.array(np.searchsorted(user, np.arange(len(prepared.users) + 1)).astype(np.int64))
+    items, splits = [np.zeros(0, np.int32)], [np.zeros(0, np.int8)]
+    offsets_n = np.zeros(len(prepared.users) + 1, np.int64)
+    for shard in prepared.shards:
+        keep = (shard.user > 0) & (shard.item > 0)
+        items.append(shard.item[keep])
+        splits.append(shard.split[keep])
+        offsets_n[1:] += np.bincount(shard.user[keep], minlength=len(prepared.users))
+    offsets = pa.array(np.cumsum(offsets_n))
+    item, split = np.concatenate(items), np.concatenate(splits)
     batch = pa.record_batch(
         {
             "items": pa.LargeListArray.from_arrays(offsets, pa.array(item)),

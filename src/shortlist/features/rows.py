@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -60,11 +60,15 @@ class RaggedBag:
         values = np.concatenate([np.asarray(v, np.int32) for v in lists]) if counts.sum() else np.zeros(0, np.int32)
         return cls(values, np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)]))
 
+    def width(self, rows_B: npt.NDArray[Any]) -> int:
+        """How many values the fullest of the rows at `rows_B` has, at least 1."""
+        return max(int((self.offsets_n[rows_B + 1] - self.offsets_n[rows_B]).max(initial=0)), 1)
+
     def take(self, rows_B: npt.NDArray[Any], hotness: int | None = None) -> PaddedBag:
         """Rows as a padded matrix, as wide as the fullest of them (at least 1), or `hotness` wide."""
         start_B = self.offsets_n[rows_B]
         length_B = self.offsets_n[rows_B + 1] - start_B
-        width = max(int(length_B.max(initial=0)), 1) if hotness is None else hotness
+        width = self.width(rows_B) if hotness is None else hotness
         length_B = np.minimum(length_B, width)
         place_BH = start_B[:, None] + np.arange(width)
         inside_BH = np.arange(width) < length_B[:, None]
@@ -92,6 +96,10 @@ class HistoryRows:
         """Every row with a history of its own."""
         return cls(ids_BL, length_B, np.arange(len(length_B), dtype=np.int32))
 
+    def of(self, rows_M: npt.NDArray[Any]) -> HistoryRows:
+        """The histories of the rows at `rows_M`, which may come more than once; shared, not copied."""
+        return HistoryRows(self.ids_UL, self.length_U, self.of_B.take(rows_M))
+
 
 @dataclass(frozen=True, slots=True)
 class FeatureRows:
@@ -110,10 +118,13 @@ class FeatureRows:
         """The rows at `rows_M`, which may come more than once; their histories are shared, not copied."""
         history = self.history
         return FeatureRows(
-            self.ids_BF[rows_M],
-            self.numbers_BN[rows_M],
-            {name: PaddedBag(bag.values_BH[rows_M], bag.length_B[rows_M]) for name, bag in self.bags.items()},
-            history and HistoryRows(history.ids_UL, history.length_U, history.of_B[rows_M]),
+            _taken(self.ids_BF, rows_M),
+            _taken(self.numbers_BN, rows_M),
+            {
+                name: PaddedBag(bag.values_BH.take(rows_M, axis=0), bag.length_B.take(rows_M))
+                for name, bag in self.bags.items()
+            },
+            history and history.of(rows_M),
         )
 
     def with_own_histories(self) -> FeatureRows:
@@ -147,12 +158,29 @@ class FeatureRows:
 
 def side_by_side(parts: Sequence[FeatureRows]) -> FeatureRows:
     """Columns of several sides for the same B rows, in the order given; at most one part has a history."""
+    if len(parts) == 1:
+        return parts[0]
     return FeatureRows(
-        np.concatenate([part.ids_BF for part in parts], axis=1),
-        np.concatenate([part.numbers_BN for part in parts], axis=1),
+        _joined([part.ids_BF for part in parts]),
+        _joined([part.numbers_BN for part in parts]),
         {name: bag for part in parts for name, bag in part.bags.items()},
         next((part.history for part in parts if part.history is not None), None),
     )
+
+
+def _joined(parts: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
+    """Matrices side by side; the only one that has columns is not copied."""
+    wide = [part for part in parts if part.shape[1]]
+    if len(wide) == 1:
+        return wide[0]
+    return np.concatenate(wide or parts, axis=1)
+
+
+def _taken(matrix: npt.NDArray[Any], rows_B: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Rows of a matrix. `take` is 2.5 times as fast as indexing, but slow where there are no columns."""
+    if matrix.shape[1] == 0:
+        return np.empty((len(rows_B), 0), matrix.dtype)
+    return matrix.take(rows_B, axis=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,8 +197,8 @@ class FeatureTable:
     def take(self, rows_B: npt.NDArray[Any]) -> FeatureRows:
         """The rows at `rows_B`."""
         return FeatureRows(
-            self.ids_nF[rows_B],
-            self.numbers_nN[rows_B],
+            _taken(self.ids_nF, rows_B),
+            _taken(self.numbers_nN, rows_B),
             {name: bag.take(rows_B) for name, bag in self.bags.items()},
         )
 
@@ -196,6 +224,20 @@ class FeatureTable:
                     column.values.to_numpy(zero_copy_only=True), column.offsets.to_numpy(zero_copy_only=True)
                 )
         return cls(matrix_from_arrow(batch.column("ids")), matrix_from_arrow(batch.column("numbers")), bags)
+
+
+class Part(NamedTuple):
+    """Rows of one side: of which table, by a name that no other table has, and which of its rows."""
+
+    name: str
+    table: FeatureTable
+    rows_B: npt.NDArray[Any]
+
+
+def collect(parts: Sequence[Part], history: HistoryRows | None) -> FeatureRows:
+    """The rows of several sides side by side, with their history."""
+    rows = side_by_side([part.table.take(part.rows_B) for part in parts])
+    return rows if history is None else FeatureRows(rows.ids_BF, rows.numbers_BN, rows.bags, history)
 
 
 def matrix_to_arrow(matrix: npt.NDArray[Any]) -> pa.Array:

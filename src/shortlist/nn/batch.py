@@ -62,7 +62,7 @@ class Batch:
     def from_named(cls, named: Mapping[str, Tensor], rows: int | None = None) -> Batch:
         """From tensors called as `FeatureRows.feeds` calls them; absent parts have no columns."""
         some = next(iter(named.values()))
-        empty = some.new_zeros((some.shape[0] if rows is None else rows, 0))
+        count = some.shape[0] if rows is None else rows
         bags = {
             name.removeprefix(BAG_PREFIX).removesuffix(".values"): Bag(values, named[_length_of(name)])
             for name, values in named.items()
@@ -70,8 +70,8 @@ class Batch:
         }
         has_history = "history.ids" in named
         return cls(
-            ids_BF=named.get("ids", empty.int()),
-            numbers_BN=named.get("numbers", empty.float()),
+            ids_BF=named["ids"] if "ids" in named else some.new_zeros((count, 0), dtype=torch.int32),
+            numbers_BN=named["numbers"] if "numbers" in named else some.new_zeros((count, 0), dtype=torch.float32),
             bags=bags,
             history=History(Bag(named["history.ids"], named["history.length"]), named["history.of"])
             if has_history
@@ -92,7 +92,14 @@ class Labels:
 
 
 def tensor(array: npt.NDArray[Any], device: torch.device | str) -> Tensor:
-    """A tensor of the array on `device`; copied only when the array is a read-only view on a file."""
+    """A tensor of the array on `device`; on the CPU copied only when the array is a read-only view on a file.
+
+    A GPU copies from pinned memory while the caller goes on.
+    """
     if not array.flags.writeable:
         array = np.array(array)
-    return torch.from_numpy(np.ascontiguousarray(array)).to(device, non_blocking=True)
+    made = torch.from_numpy(np.ascontiguousarray(array))
+    device = torch.device(device)
+    if device.type == "cpu":
+        return made
+    return (made.pin_memory() if device.type == "cuda" else made).to(device, non_blocking=True)

@@ -3,22 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from shortlist.core.errors import DataError
-from shortlist.data.loader import EventRows, Gather, RankingRows, ranking_rows
+from shortlist.data.event_rows import EventRows
+from shortlist.data.loader import Gather, RankingRows, ranking_rows
 from shortlist.data.negatives import NegativeSampler
+from shortlist.data.prefetch import prefetch
 from shortlist.data.prepared import Prepared
 from shortlist.features.rows import Floats, Ints
 from shortlist.losses.log_loss import log_loss
 from shortlist.metrics.auc import auc
 from shortlist.models.base import RankingModel
 from shortlist.nn.batch import Batch, Labels, tensor
+from shortlist.nn.resident import collect_on
 from shortlist.recipe.sections import Ranking, Recipe
 from shortlist.schema import Split
+
+
+@dataclass(frozen=True, slots=True)
+class RankingStep:
+    """One batch on the model's device."""
+
+    batch: Batch
+    labels: Labels
 
 
 class RankingTask:
@@ -41,7 +53,9 @@ class RankingTask:
         self.settings = settings
         self.seed = recipe.seed
         self.device = device
-        self.gather = Gather(prepared, settings.history, own_item=not recipe.funnel.exclude_seen)
+        self.prefetch = recipe.compute.prefetch
+        own_item = not recipe.funnel.exclude_seen
+        self.gather = Gather(prepared, settings.history, own_item=own_item, trim=True, collect=collect_on(device))
         _check_probabilities(prepared)
         observed = settings.negatives.observed or settings.negatives.sampled == 0
         self.train_rows = EventRows(prepared, Split.TRAIN, relevant_only=not observed)
@@ -53,16 +67,18 @@ class RankingTask:
         """Observed rows of an epoch; their negatives are not counted."""
         return len(self.train_rows)
 
-    def steps(self, epoch: int) -> Iterator[tuple[int, RankingRows]]:
-        """Batches of training rows with their negatives."""
-        for rows in self._rows(self.train_rows, self.train_sampler, epoch):
-            yield min(self.settings.batch_size, len(rows.weight_B)), rows
+    def steps_per_epoch(self) -> int:
+        """Batches of an epoch."""
+        return self.train_rows.count_batches(self.settings.batch_size)
 
-    def loss(self, step: RankingRows) -> Tensor:
+    def steps(self, epoch: int, start: int = 0) -> Iterator[tuple[int, RankingStep]]:
+        """Batches of training rows with their negatives, from number `start` on."""
+        rows = self._rows(self.train_rows, self.train_sampler, epoch, start=start)
+        return prefetch(((batch.observed, self._step(batch)) for batch in rows), self.prefetch)
+
+    def loss(self, step: RankingStep) -> Tensor:
         """Log loss of a batch."""
-        logits_BT = self.model(Batch.of(step.features, self.device))
-        labels = Labels(tensor(step.targets_BT, self.device), tensor(step.weight_B, self.device))
-        return log_loss(logits_BT, labels)
+        return log_loss(self.model(step.batch), step.labels)
 
     def validate(self) -> dict[str, float]:
         """AUC of the first target over validation rows and their negatives, which are the same in every epoch."""
@@ -77,17 +93,27 @@ class RankingTask:
     def scores(self) -> tuple[Floats, Floats]:
         """Logit and label of the first target for every validation row."""
         scores, labels = [], []
-        for rows in self._rows(self.valid_rows, self.valid_sampler, 0, shuffle=False):
-            scores.append(self.model(Batch.of(rows.features, self.device))[:, 0].cpu().numpy())
-            labels.append((rows.targets_BT[:, 0] > 0).astype(np.float32))
+        rows = self._rows(self.valid_rows, self.valid_sampler, 0, shuffle=False)
+        for step in prefetch((self._step(batch) for batch in rows), self.prefetch):
+            scores.append(self.model(step.batch)[:, 0].cpu().numpy())
+            labels.append((step.labels.targets_BT[:, 0] > 0).float().cpu().numpy())
         if not scores:
             raise DataError("no validation rows for the ranker: make split.valid larger")
         return np.concatenate(scores), np.concatenate(labels)
 
+    def _step(self, rows: RankingRows[Batch]) -> RankingStep:
+        labels = Labels(tensor(rows.targets_BT, self.device), tensor(rows.weight_B, self.device))
+        return RankingStep(rows.features, labels)
+
     def _rows(
-        self, events: EventRows, sampler: NegativeSampler | None, epoch: int, shuffle: bool = True
-    ) -> Iterator[RankingRows]:
-        choice = self.settings.negatives
+        self,
+        events: EventRows,
+        sampler: NegativeSampler | None,
+        epoch: int,
+        *,
+        start: int = 0,
+        shuffle: bool = True,
+    ) -> Iterator[RankingRows[Batch]]:
         return ranking_rows(
             events,
             self.gather,
@@ -95,24 +121,23 @@ class RankingTask:
             self.seed,
             epoch,
             sampler=sampler,
-            sampled=choice.sampled,
-            observed=choice.observed or choice.sampled == 0,
+            sampled=self.settings.negatives.sampled,
+            start=start,
             shuffle=shuffle,
+            buckets=self.settings.buckets,
         )
 
 
 def _check_probabilities(prepared: Prepared) -> None:
     """DataError when a target is more or less than a probability, which log loss would chase without end."""
-    for shard in prepared.shards:
-        outside_nT = (shard.targets_nT < 0) | (shard.targets_nT > 1)
-        if outside_nT.any():
-            row, place = np.argwhere(outside_nT)[0]
-            name = prepared.schema.targets[place]
-            raise DataError(
-                f"schema.targets.{name} is {shard.targets_nT[row, place]:g} in some row, and a ranker learns "
-                f"probabilities: expected true or false, or a number from 0 to 1. Write a comparison, such as "
-                f'{name} = "rating >= 4".'
-            )
+    for facts in prepared.facts:
+        for name, low, high in zip(prepared.schema.targets, facts.lowest_T, facts.highest_T, strict=True):
+            if low < 0 or high > 1:
+                raise DataError(
+                    f"schema.targets.{name} is {low if low < 0 else high:g} in some row, and a ranker learns "
+                    f"probabilities: expected true or false, or a number from 0 to 1. Write a comparison, such as "
+                    f'{name} = "rating >= 4".'
+                )
 
 
 def sampler_for(

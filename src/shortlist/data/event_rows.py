@@ -1,0 +1,116 @@
+"""The rows of a split, batch by batch, in the order of an epoch."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from itertools import islice
+from typing import NamedTuple
+
+import numpy as np
+
+from shortlist.data.event_shard import EventShard
+from shortlist.data.order import ALONE, TOGETHER, Place, ShardOrder, Share, block_size, count_batches, plan_epoch
+from shortlist.data.prepared import Prepared
+from shortlist.data.selection import Selection
+from shortlist.features.rows import Longs
+from shortlist.schema import Split
+
+
+class BatchRows(NamedTuple):
+    """Which rows of a shard make a batch."""
+
+    number: int
+    """Of the batch, in this rank's part of the epoch."""
+    shard: EventShard
+    rows_B: Longs
+    counts: bool
+    """False for a row that stands in where there are fewer rows than ranks: its weight must be 0."""
+
+
+class EventRows:
+    """The selected rows of prepared events. Only their number is kept."""
+
+    def __init__(
+        self, prepared: Prepared, split: Split, *, relevant_only: bool = False, with_item: bool = False
+    ) -> None:
+        """`relevant_only` leaves out rows whose first target is 0, `with_item` those whose item is unknown."""
+        self.prepared = prepared
+        self.selection = Selection(split, relevant_only, with_item)
+        self.rows_S = [facts.rows(self.selection) for facts in prepared.facts]
+
+    def __len__(self) -> int:
+        return sum(self.rows_S)
+
+    def count_batches(self, size: int, share: Share = ALONE) -> int:
+        """How many batches an epoch has for each rank."""
+        return share.steps(count_batches(self.rows_S, size))
+
+    def batches(
+        self,
+        size: int,
+        seed: int,
+        epoch: int,
+        *,
+        start: int = 0,
+        shuffle: bool = True,
+        share: Share = ALONE,
+        bucket_length: int = 0,
+    ) -> Iterator[BatchRows]:
+        """Batches of at most `size` rows of one shard, from number `start` on; over all ranks each row once.
+
+        `bucket_length`, the most events of a history, puts rows of like history lengths into one batch.
+        """
+        plan = share.of(plan_epoch(self.rows_S, size, seed, epoch, shuffle))[start:]
+        reading = _Reading(self, size, seed, epoch, shuffle, bucket_length)
+        coming = deque(dict.fromkeys(place.shard for place in plan))
+        for number, place in enumerate(plan, start):
+            if coming and place.shard == coming[0]:
+                coming.popleft()
+                for shard in islice(coming, TOGETHER):
+                    self.prepared.soon(shard)
+            rows_B = reading.rows(place)
+            yield BatchRows(number, self.prepared.shards[place.shard], rows_B, place.start < place.stop)
+
+
+class _Reading:
+    """The selected rows of the shards whose blocks take turns, and the block that is being read."""
+
+    def __init__(self, events: EventRows, size: int, seed: int, epoch: int, shuffle: bool, bucket_length: int) -> None:
+        self.events = events
+        self.size = size
+        self.seed = seed
+        self.epoch = epoch
+        self.shuffle = shuffle
+        self.bucket_length = bucket_length
+        self._selected: dict[int, Longs] = {}
+        self._block_of: tuple[int, int] | None = None
+        self._block_n: Longs = np.zeros(0, np.int64)
+
+    def rows(self, place: Place) -> Longs:
+        """Rows of the shard; at least one."""
+        stop = max(place.stop, place.start + 1)
+        if not self.shuffle:
+            return self._rows_of(place.shard)[place.start : stop]
+        length = block_size(self.size)
+        number, first = divmod(place.start, length)
+        # A batch is never cut by the end of a block.
+        return self._block(place.shard, number)[first : first + stop - place.start]
+
+    def _block(self, shard: int, number: int) -> Longs:
+        if self._block_of == (shard, number):
+            return self._block_n
+        order = ShardOrder(shard, self.events.rows_S[shard], self.size, self.seed, self.epoch)
+        block_n = self._rows_of(shard).take(order.block(number))
+        if self.bucket_length:
+            length_n = self.events.prepared.shards[shard].history_length(block_n, self.bucket_length)
+            block_n = order.bucketed(number, block_n, length_n)
+        self._block_of, self._block_n = (shard, number), block_n
+        return block_n
+
+    def _rows_of(self, shard: int) -> Longs:
+        if shard not in self._selected:
+            while len(self._selected) >= TOGETHER:
+                self._selected.pop(next(iter(self._selected)))
+            self._selected[shard] = self.events.selection.rows(self.events.prepared.shards[shard])
+        return self._selected[shard]

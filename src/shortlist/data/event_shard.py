@@ -1,0 +1,144 @@
+"""One shard of prepared events, its columns views on the file.
+
+Legend: n rows of the shard, B rows of a batch, T targets, L history length.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from shortlist.features.rows import FeatureTable, Floats, HistoryRows, Ints, Longs, matrix_from_arrow
+
+WIDTH_STEP = 8
+"""Widths of trimmed histories are multiples of it, so that there are few different shapes."""
+
+
+@dataclass(frozen=True, eq=False)
+class EventShard:
+    """Whole users' events, sorted by user and time."""
+
+    name: str
+    """Of the file; no two shards of a log have the same."""
+    user: Ints
+    item: Ints
+    time: Longs
+    split: npt.NDArray[np.int8]
+    targets_nT: Floats
+    weight: Floats | None
+    context: FeatureTable
+
+    @classmethod
+    def of(cls, name: str, batch: pa.RecordBatch) -> EventShard:
+        """The columns of a shard file's record batch, without a copy."""
+        return cls(
+            name=name,
+            user=batch.column("user").to_numpy(),
+            item=batch.column("item").to_numpy(),
+            time=batch.column("time").to_numpy(),
+            split=batch.column("split").to_numpy(),
+            targets_nT=matrix_from_arrow(batch.column("targets")),
+            weight=batch.column("weight").to_numpy() if "weight" in batch.schema.names else None,
+            context=FeatureTable.from_arrow(batch),
+        )
+
+    def __len__(self) -> int:
+        return len(self.user)
+
+    @cached_property
+    def start(self) -> Ints:
+        """For each row the first row of the same user: a history is a slice between the two."""
+        if not len(self):
+            return np.zeros(0, np.int32)
+        first = np.flatnonzero(np.r_[True, self.user[1:] != self.user[:-1]])
+        return np.repeat(first.astype(np.int32), np.diff(np.r_[first, len(self)]))
+
+    def relevant(self, rows: npt.NDArray[Any] | slice = slice(None)) -> npt.NDArray[np.bool_]:
+        """Which of `rows` have a first target above 0; each one in a log without targets."""
+        if self.targets_nT.shape[1] == 0:
+            return np.ones(len(self.user[rows]), bool)
+        return self.targets_nT[rows, 0] > 0
+
+    def history(
+        self,
+        rows_B: npt.NDArray[Any],
+        length: int,
+        id_of_item: Ints,
+        *,
+        own_item: bool = True,
+        trim: bool = False,
+    ) -> HistoryRows:
+        """The events of the same user strictly before each row, as rows of the item id column, oldest first.
+
+        Of a split that is not by time, events of later splits are left out: a training row never sees a test item.
+        `own_item` false leaves out earlier events with the row's own item, as a view before its purchase. Where seen
+        items are never recommended, no candidate is in its user's history, so no training row's item may be either.
+        `trim` cuts the columns that no row fills.
+        """
+        item_BL, count_B = self._latest(rows_B, length, length, own_item)
+        width = _width(count_B, length) if trim else length
+        filled = min(width, item_BL.shape[1])
+        inside_BL = np.arange(filled) < count_B[:, None]
+        ids_BL = np.zeros((len(rows_B), width), np.int32)
+        np.copyto(ids_BL[:, :filled], id_of_item.take(item_BL[:, :filled]), where=inside_BL)
+        return HistoryRows.each(ids_BL, count_B.astype(np.int32))
+
+    def history_length(self, rows_B: npt.NDArray[Any], most: int) -> Longs:
+        """How many earlier events each row has, at most `most`; some of them it may not see."""
+        return np.minimum(np.where(self.user.take(rows_B) > 0, rows_B - self.start.take(rows_B), 0), most)
+
+    def _latest(self, rows_B: npt.NDArray[Any], length: int, look_back: int, own_item: bool) -> tuple[Ints, Longs]:
+        """Items of the latest `length` events that each row may see, oldest first, and how many there are.
+
+        Looks at the last `look_back` events, and further back for the rows that find too few to see among them: a
+        history is as long in training as it is on the server. There may be fewer columns than `length`.
+        """
+        earlier_B = self.history_length(rows_B, len(self))
+        count_B = np.minimum(earlier_B, look_back)
+        width = max(int(count_B.max(initial=0)), 1)
+        # Beyond its events a row sees itself, so that no place is outside the shard.
+        place_BW = np.minimum((rows_B - count_B)[:, None] + np.arange(width), rows_B[:, None])
+        item_BW = self.item.take(place_BW)
+        visible_BW = np.arange(width) < count_B[:, None]
+        if not own_item:
+            visible_BW &= item_BW != self.item.take(rows_B)[:, None]
+        if not self.in_order:
+            visible_BW &= self.split.take(place_BW) <= self.split.take(rows_B)[:, None]
+        visible_B = np.count_nonzero(visible_BW, axis=1)
+        gaps = np.flatnonzero((visible_B < count_B) | (count_B > length))
+        item_BL, latest_B = item_BW[:, :length], np.minimum(visible_B, length)
+        item_BL[gaps] = _packed(item_BW[gaps], visible_BW[gaps], item_BL.shape[1])
+        short = np.flatnonzero((latest_B < length) & (earlier_B > look_back))
+        if short.size:
+            item_SL, latest_B[short] = self._latest(rows_B[short], length, 4 * look_back, own_item)
+            item_BL[short, : item_SL.shape[1]] = item_SL
+        return item_BL, latest_B
+
+    @cached_property
+    def in_order(self) -> bool:
+        """Whether no user has an event of a later split before one of an earlier split."""
+        return bool(((self.split[1:] >= self.split[:-1]) | (self.user[1:] != self.user[:-1])).all())
+
+
+def _packed(item_BW: Ints, visible_BW: npt.NDArray[np.bool_], length: int) -> Ints:
+    """The last `length` visible items of each row from the left on; then 0."""
+    # V visible items, one row after another: the last of a row stands before the first of the next.
+    count_B = np.count_nonzero(visible_BW, axis=1)
+    place_V = np.arange(count_B.sum()) - np.repeat(np.cumsum(count_B) - np.minimum(count_B, length), count_B)
+    item_V = item_BW.ravel().take(np.flatnonzero(visible_BW))
+    is_latest_V = place_V >= 0
+    start_V = np.repeat(np.arange(len(count_B)) * length, count_B)
+    packed_BL = np.zeros((len(item_BW), length), np.int32)
+    packed_BL.ravel()[(place_V + start_V)[is_latest_V]] = item_V[is_latest_V]
+    return packed_BL
+
+
+def _width(count_B: Longs, length: int) -> int:
+    """Columns that the longest history needs, at least one step of them."""
+    longest = max(int(count_B.max(initial=0)), 1)
+    return min(-(-longest // WIDTH_STEP) * WIDTH_STEP, length)
