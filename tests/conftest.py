@@ -13,6 +13,8 @@ from hypothesis import settings
 # two such processes on a busy machine slow each other down many times over.
 for _pool in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ[_pool] = "1"
+# As `import shortlist` sets it, but tests import torch before.
+os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
 
 # No deadline: wall time on a shared machine says nothing. The same examples each time: a failure repeats.
 settings.register_profile("shortlist", deadline=None, derandomize=True)

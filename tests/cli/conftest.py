@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -106,9 +107,11 @@ def shop(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def done_shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same after `shortlist run`; its run is in `runs/films`."""
+    """The same after `shortlist run --profile --json`; its run is in `runs/films`, what it printed in `said.json`."""
     folder = tmp_path_factory.mktemp("shop")
     write_tables(folder)
     (folder / "films.toml").write_text(RECIPE)
-    assert main(["run", str(folder / "films.toml"), "--runs", str(folder / "runs"), "--quiet"]) == 0
+    words = ["run", str(folder / "films.toml"), "--runs", str(folder / "runs"), "--quiet", "--profile", "--json"]
+    with (folder / "said.json").open("w", encoding="utf-8") as said, contextlib.redirect_stdout(said):
+        assert main(words) == 0
     return folder

@@ -57,6 +57,31 @@ def test_json_is_alone_on_standard_output(done_shop: Path, shortlist: Shortlist)
     assert "where truth was lost" in said.err
 
 
+def test_a_profile_says_where_the_time_of_every_stage_went(done_shop: Path) -> None:
+    profile = json.loads((done_shop / "said.json").read_text())["profile"]
+
+    assert list(profile["stages"]) == ["prepare", "retrieval", "ranking", "export", "evaluate"]
+    assert sum(profile["total"].values()) == pytest.approx(profile["seconds"], abs=0.02)
+    assert profile["stages"]["export"]["export"] > 0
+    assert profile["stages"]["evaluate"]["evaluate"] > 0
+    assert profile["total"]["other"] < 0.25 * profile["seconds"]
+
+
+def test_a_profile_of_nothing_says_how_to_have_one(done_shop: Path, shortlist: Shortlist) -> None:
+    words = ("train", done_shop / "films.toml", "--runs", done_shop / "runs")
+
+    assert "all stages were done before" in shortlist(*words, "--profile").err
+    assert "--force" in shortlist(*words, "--profile").err
+
+
+def test_a_profile_is_a_table_for_people(shop: Path, shortlist: Shortlist) -> None:
+    said = shortlist("prepare", shop / "films.toml", "--runs", shop / "runs", "--profile")
+    lines = [line.split() for line in said.err.splitlines()]
+
+    assert ["profile", "seconds", "prepare", "total", "share"] in lines
+    assert {line[0] for line in lines} >= {"read", "write", "other", "total"}
+
+
 def test_quiet_says_nothing(done_shop: Path, shortlist: Shortlist) -> None:
     assert shortlist("run", done_shop / "films.toml", "--runs", done_shop / "runs", "--quiet") == (0, "", "")
 
@@ -71,7 +96,7 @@ def test_prepare_alone_and_its_data_elsewhere(shop: Path, tmp_path: Path, shortl
     assert said.code == 0
     assert "1,500 events" in said.err
     assert "shortlist train" in said.err
-    assert [path.name for path in (tmp_path / "runs" / "films").iterdir()] == ["prepared"]
+    assert {path.name for path in (tmp_path / "runs" / "films").iterdir()} == {".lock", "prepared"}
 
 
 def test_all_mistakes_of_a_recipe_come_together(shop: Path, shortlist: Shortlist) -> None:
@@ -145,7 +170,9 @@ def test_ctrl_c_while_a_model_trains_keeps_what_was_done_and_nothing_half_writte
     assert process.returncode == 130
     assert said.splitlines()[-1].startswith("interrupted: nothing half-written was kept")
     assert "Traceback" not in said
-    assert [path.name for path in (shop / "runs" / "films").iterdir()] == ["prepared"]
+    left = {path.name for path in (shop / "runs" / "films").iterdir()}
+    assert "prepared" in left
+    assert left <= {".lock", "prepared", ".retrieval.training"}
 
     again = shortlist(*words)
     assert again.code == 0

@@ -10,9 +10,12 @@ import pytest
 
 from shortlist.core.errors import EnvironmentFault
 from shortlist.core.files import (
+    clear_unfinished,
+    copy_with_holes,
     disk_errors,
     file_facts,
     fingerprint,
+    link_or_copy,
     read_json,
     sha256,
     whole_file,
@@ -151,3 +154,66 @@ def test_a_changed_source_is_noticed(tmp_path: Path) -> None:
 
     assert touched != before
     assert file_facts(path) != before
+
+
+def test_what_a_killed_process_left_is_cleared_away(older: Path) -> None:
+    runs = older.parent
+    for name in (".prepared.01234567.partial", ".prepared.89abcdef.old", ".bundle.01234567.partial"):
+        (runs / name).mkdir()
+        (runs / name / "a.txt").write_text("a")
+    (runs / ".metrics.json.01234567.partial").write_text("{")
+    kept = (".lock", ".retrieval.training", ".prepared.mine.old", "prepared.01234567.partial")
+    for name in kept:
+        (runs / name).mkdir()
+    clear_unfinished(runs)
+
+    assert names(runs) == sorted([*kept, "prepared"])
+    assert names(older) == ["old.txt"]
+
+
+def test_an_older_result_whose_replacement_never_came_takes_its_place_again(older: Path) -> None:
+    """As a process leaves them that is killed between the two renames."""
+    runs = older.parent
+    older.rename(runs / ".prepared.89abcdef.old")
+    (runs / ".prepared.01234567.partial").mkdir()
+    clear_unfinished(runs)
+
+    assert names(runs) == ["prepared"]
+    assert names(older) == ["old.txt"]
+
+
+def test_there_is_nothing_to_clear_where_there_is_no_folder(tmp_path: Path) -> None:
+    clear_unfinished(tmp_path / "none")
+
+    assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_a_file_has_its_second_name_with_or_without_hard_links(
+    links: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(source: Path, target: Path) -> None:
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    if not links:
+        monkeypatch.setattr(os, "link", refused)
+    (tmp_path / "a").write_text("a")
+    link_or_copy(tmp_path / "a", tmp_path / "b")
+
+    assert (tmp_path / "b").read_text() == "a"
+    assert (tmp_path / "a").samefile(tmp_path / "b") is links
+
+
+@pytest.mark.parametrize("places", [[], [0], [5], [2, 5, 9], [9], range(10)])
+def test_a_copy_has_the_bytes_and_the_holes(places: list[int], tmp_path: Path) -> None:
+    block = 2**16
+    with (tmp_path / "old").open("wb") as file:
+        file.truncate(10 * block - 3)
+        for place in places:
+            os.pwrite(file.fileno(), b"content", place * block)
+    copy_with_holes(tmp_path / "old", tmp_path / "new")
+    old, new = (tmp_path / "old").stat(), (tmp_path / "new").stat()
+
+    assert (tmp_path / "new").read_bytes() == (tmp_path / "old").read_bytes()
+    assert new.st_size == old.st_size
+    assert new.st_blocks <= old.st_blocks

@@ -57,9 +57,7 @@ def test_an_unknown_name_is_answered_with_the_nearest(catalogue: Catalogue) -> N
 
 
 def test_a_module_without_its_object_says_what_to_define(catalogue: Catalogue) -> None:
-    with pytest.raises(
-        TypeError, match=r"toy_catalogue\.wrong must define the function wrong, or a class"
-    ):
+    with pytest.raises(TypeError, match=r"toy_catalogue\.wrong must define the function wrong, or a class"):
         catalogue["wrong"]
 
 

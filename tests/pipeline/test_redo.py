@@ -49,10 +49,12 @@ class Written:
     """Keeps the stages that were done, and those that were left as they were."""
 
     def __init__(self) -> None:
+        self.lines: list[str] = []
         self.done: list[str] = []
         self.left: list[str] = []
 
     def say(self, stage: str, message: str) -> None:
+        self.lines.append(message)
         (self.left if message.startswith("done before") else self.done).append(stage)
 
     @contextlib.contextmanager
@@ -62,7 +64,10 @@ class Written:
 
 @pytest.fixture(scope="module")
 def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("tables")
+    return write_tables(tmp_path_factory.mktemp("tables"))
+
+
+def write_tables(folder: Path) -> Path:
     random = np.random.default_rng(0)
     user = np.repeat(np.arange(20), 12)
     item = np.concatenate([random.permutation(20)[:12] for _ in range(20)])

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+import tempfile
 from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
 
 import pytest
 import torch
@@ -12,6 +15,7 @@ from torch import Tensor, nn
 from shortlist.core.errors import DataError
 from shortlist.core.progress import Silent
 from shortlist.recipe.sections import Training
+from shortlist.training.checkpoint import Checkpoints
 from shortlist.training.fit import fit
 
 
@@ -32,11 +36,13 @@ class Scripted:
     def rows_per_epoch(self) -> int:
         return 4
 
-    def steps(self, epoch: int) -> Iterator[tuple[int, float]]:
+    def steps_per_epoch(self) -> int:
+        return 2
+
+    def steps(self, epoch: int, start: int = 0) -> Iterator[tuple[int, float]]:
         self.epochs.append(epoch)
         loss = self.losses[epoch] if self.losses else 0.0
-        yield 3, loss
-        yield 1, loss
+        yield from islice([(3, loss), (1, loss)], start, None)
 
     def loss(self, step: float) -> Tensor:
         self.modes.append(self.model.training)
@@ -52,7 +58,9 @@ class Scripted:
 
 def fitted(task: Scripted, **settings: int) -> list[dict[str, object]]:
     sgd = torch.optim.SGD(task.model.parameters(), lr=1.0)
-    return fit(task, [sgd], Training.model_validate(settings), Silent())
+    with tempfile.TemporaryDirectory() as folder:
+        checkpoints = Checkpoints(Path(folder), {}, 60.0, Silent(), task.name)
+        return fit(task, [sgd], Training.model_validate(settings), Silent(), checkpoints)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +96,7 @@ def test_training_mode_is_on_for_each_epoch() -> None:
 
 def test_the_curve_weighs_batches_by_their_rows() -> None:
     class Uneven(Scripted):
-        def steps(self, epoch: int) -> Iterator[tuple[int, float]]:
+        def steps(self, epoch: int, start: int = 0) -> Iterator[tuple[int, float]]:
             self.epochs.append(epoch)
             yield 3, 1.0
             yield 1, 5.0
@@ -126,7 +134,7 @@ def test_a_model_that_diverges_later_keeps_its_best_epoch(task: Scripted) -> Non
 
 def test_no_rows_are_no_division_by_zero() -> None:
     class Empty(Scripted):
-        def steps(self, epoch: int) -> Iterator[tuple[int, float]]:
+        def steps(self, epoch: int, start: int = 0) -> Iterator[tuple[int, float]]:
             self.epochs.append(epoch)
             yield from ()
 

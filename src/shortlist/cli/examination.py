@@ -14,6 +14,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from shortlist.core.threads import cpu_threads
+
 State = Literal["good", "absent", "bad"]
 
 _GIB = 2**30
@@ -55,7 +57,7 @@ def examine() -> list[Finding]:
 
 def _machine() -> Iterator[Finding]:
     group = "machine"
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = cpu_threads(None)
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     free = shutil.disk_usage(Path.cwd()).free
     writable = os.access(Path.cwd(), os.W_OK)

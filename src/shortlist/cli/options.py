@@ -28,6 +28,7 @@ def add_recipe_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", metavar="DIR", help="folder of the tables (default: the recipe's own folder)")
     add_runs_argument(parser)
     parser.add_argument("--force", action="store_true", help="redo stages that are done and unchanged, too")
+    parser.add_argument("--profile", action="store_true", help="say afterwards which part of the work took how long")
     add_quiet_argument(parser)
 
 

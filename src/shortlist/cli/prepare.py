@@ -20,6 +20,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Do the work and return the exit code."""
-    done = walk(args, "prepare")
+    done = walk(args, "prepare").run
     done.reporter.say("next", "shortlist train")
     return 0

@@ -12,7 +12,8 @@ EXAMPLES = """\
   shortlist run                                      the recipe ./shortlist.toml into runs/shortlist
   shortlist run movies.toml --data /data/ml-1m       the same recipe on tables that lie elsewhere
   shortlist run --set ranking.epochs=3               with one setting changed
-  shortlist run --json > result.json                 the figures for a program"""
+  shortlist run --json > result.json                 the figures for a program
+  shortlist run --force --profile                    everything anew, and where the time went"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Do the work and return the exit code."""
     done = measure(args)
-    done.reporter.say("try it", f"shortlist serve {done.folder / 'bundle'}")
+    done.run.reporter.say("try it", f"shortlist serve {done.run.folder / 'bundle'}")
     if args.json:
         print_run(done)
     return 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from shortlist.cli.options import print_json, read_recipe, reporter, run_folder
 
@@ -11,39 +11,58 @@ if TYPE_CHECKING:
     from shortlist.pipeline import Run
 
 
-def walk(args: argparse.Namespace, upto: Literal["prepare", "train", "evaluate"]) -> Run:
-    """Do the stages up to one of them, each unless it is done and unchanged."""
+class Walked(NamedTuple):
+    """A run and, where it was asked for, its profile as JSON."""
+
+    run: Run
+    profile: dict[str, Any] | None = None
+
+
+def walk(args: argparse.Namespace, upto: Literal["prepare", "train", "evaluate"]) -> Walked:
+    """Do the stages up to one of them, each unless it is done and unchanged; `--profile` says what took how long."""
     from shortlist.core.extras import need
 
     for module in ("ibis", "torch"):
         need(module, "train", f"`shortlist {args.verb}`")
-    from shortlist.pipeline import run_stages
+    from shortlist.pipeline import Times, run_stages
 
-    recipe = read_recipe(args)
-    return run_stages(recipe, run_folder(args, recipe), reporter(args), upto, args.force)
+    recipe, times = read_recipe(args), Times() if args.profile else None
+    run = run_stages(recipe, run_folder(args, recipe), reporter(args), upto, force=args.force, times=times)
+    if times is None:
+        return Walked(run)
+    if times.stages:
+        run.reporter.say("profile", times.table())
+    else:
+        run.reporter.say(
+            "profile", "all stages were done before, so there is nothing to see; do them again with --force"
+        )
+    return Walked(run, times.to_json())
 
 
-def measure(args: argparse.Namespace) -> Run:
+def measure(args: argparse.Namespace) -> Walked:
     """Do all stages; the results are shown even when they are those of an earlier run."""
     from time import time_ns
 
     from shortlist.evaluation.table import results_table
 
     started = time_ns()
-    run = walk(args, "evaluate")
+    walked = walk(args, "evaluate")
+    run = walked.run
     if (run.folder / "metrics.json").stat().st_mtime_ns < started:
         run.reporter.say("evaluate", results_table(run.metrics()))
         run.reporter.say("report", str(run.folder / "report.html"))
-    return run
+    return walked
 
 
-def print_run(run: Run) -> None:
-    """The run for a program: where its parts are, and metrics.json."""
+def print_run(walked: Walked) -> None:
+    """The run for a program: where its parts are, metrics.json, and with `--profile` what took how long."""
+    run = walked.run
     print_json(
         {
             "folder": str(run.folder),
             "bundle": str(run.folder / "bundle"),
             "report": str(run.folder / "report.html"),
             "metrics": run.metrics(),
+            **({"profile": walked.profile} if walked.profile else {}),
         }
     )

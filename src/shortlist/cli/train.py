@@ -20,6 +20,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Do the work and return the exit code."""
-    done = walk(args, "train")
+    done = walk(args, "train").run
     done.reporter.say("next", "shortlist evaluate")
     return 0

@@ -7,6 +7,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -15,7 +16,9 @@ from typing import Any
 
 from shortlist.core.errors import EnvironmentFault
 
+_BLOCK = 2**24
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
+_UNFINISHED = re.compile(r"\.(?P<target>.+)\.[0-9a-f]{8}\.(?P<what>partial|old)")
 
 
 @contextlib.contextmanager
@@ -43,6 +46,50 @@ def _replace_folder(draft: Path, target: Path) -> None:
     target.rename(old)
     draft.rename(target)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def clear_unfinished(folder: Path) -> None:
+    """Remove what killed processes left in `folder`: drafts, and older results whose replacement is complete.
+
+    An older result without its replacement takes its place again. Call it only where nobody else is writing.
+    """
+    for path in sorted(folder.glob(".*"), key=lambda path: path.stat().st_mtime_ns, reverse=True):
+        found = _UNFINISHED.fullmatch(path.name)
+        if found is None:
+            continue
+        target = folder / found["target"]
+        if found["what"] == "old" and not target.exists():
+            path.rename(target)
+        elif path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """Give the file `source` a second name, or where the file system has no hard links a copy."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
+
+
+def copy_with_holes(source: Path, target: Path) -> None:
+    """Copy a file, reading and writing only the parts of it that have space on the disk."""
+    with source.open("rb") as old, target.open("wb") as new:
+        size = os.fstat(old.fileno()).st_size
+        new.truncate(size)
+        start = 0
+        while start < size:
+            try:
+                start = os.lseek(old.fileno(), start, os.SEEK_DATA)
+            except OSError as error:
+                if error.errno == errno.ENXIO:
+                    return  # There is a hole to the end.
+                raise
+            end = os.lseek(old.fileno(), start, os.SEEK_HOLE)
+            while start < end:
+                start += os.pwrite(new.fileno(), os.pread(old.fileno(), min(end - start, _BLOCK), start), start)
 
 
 @contextlib.contextmanager

@@ -31,6 +31,7 @@ class Profile:
 
 
 _recording: Profile | None = None
+_NOTHING = contextlib.nullcontext()
 
 
 @contextlib.contextmanager
@@ -44,11 +45,19 @@ def recording() -> Iterator[Profile]:
         _recording = outer
 
 
-@contextlib.contextmanager
-def span(name: str) -> Iterator[None]:
+def is_recording() -> bool:
+    """Whether spans of this thread are recorded now."""
+    return _recording is not None and threading.get_ident() == _recording.thread
+
+
+def span(name: str) -> contextlib.AbstractContextManager[None]:
     """Count the block's time under `name`, without the spans inside it."""
-    profile = _recording
-    if profile is None or threading.get_ident() != profile.thread:
+    return _NOTHING if _recording is None else _span(_recording, name)
+
+
+@contextlib.contextmanager
+def _span(profile: Profile, name: str) -> Iterator[None]:
+    if threading.get_ident() != profile.thread:
         yield
         return
     started = time.perf_counter()

@@ -28,7 +28,9 @@ def in_batch_softmax(
     and is masked; so is what else the same user chose, where `user_B` tells whose rows they are. `log_q_B` is the log
     of each item's share of the training events.
     """
-    logits_BB = query_BD @ candidate_BD.T / temperature - log_q_B
+    # In float32, also of a model that computes its vectors in a lower precision.
+    with torch.autocast(query_BD.device.type, enabled=False):
+        logits_BB = query_BD.float() @ candidate_BD.float().T / temperature - log_q_B
     same_BB = item_B[:, None] == item_B
     if user_B is not None:
         same_BB |= user_B[:, None] == user_B

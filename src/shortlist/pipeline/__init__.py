@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from shortlist.pipeline.run import Run, run_stages
+from shortlist.pipeline.times import Times
 
-__all__ = ["Run", "run_stages"]
+__all__ = ["Run", "Times", "run_stages"]

@@ -1,28 +1,27 @@
 """A run: the stages of one recipe in one folder, each done once and again only when what it depends on has changed.
 
-    prepared/  <- [data] [schema] [features] [split], the source files
-    retrieval/ <- prepared/, [retrieval]
-    ranking/   <- prepared/, [ranking], and retrieval/ where its candidates are the negatives
-    bundle/    <- prepared/, retrieval/, ranking/, [funnel]
-    metrics.json, report.html <- bundle/, [evaluation]
-
-Each leaves the fingerprint of its inputs beside its result; an equal fingerprint means there is nothing to do. The
-marker of an earlier stage is such an input, so what is made from a result that was forced anew is made anew as well.
+Each stage leaves the fingerprint of its inputs beside its result; an equal fingerprint means there is nothing to do.
+The marker of an earlier stage is such an input, so what is made from a result that was forced anew is made anew too.
 """
 
 from __future__ import annotations
 
+import contextlib
+import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from shortlist.bundle.read import FunnelSettings
 from shortlist.bundle.recommender import Recommender
-from shortlist.core.files import file_facts, fingerprint, read_json, sha256, whole_folder, write_json
+from shortlist.core.files import clear_unfinished, fingerprint, read_json, sha256, whole_folder, write_json
+from shortlist.core.lock import only_one
+from shortlist.core.profile import span
 from shortlist.core.progress import Reporter, Silent
+from shortlist.core.threads import cpu_threads
 from shortlist.core.version import __version__
 from shortlist.data.prepare import prepare
 from shortlist.data.prepared import Prepared
@@ -30,22 +29,10 @@ from shortlist.evaluation.choose import choose_retrieval_weight
 from shortlist.evaluation.lists import list_metrics
 from shortlist.evaluation.report import write_report
 from shortlist.evaluation.runner import evaluate
-from shortlist.export.bundle import seal, write_parts
+from shortlist.pipeline.stages import MARKERS, Stage, Trained, Upto, before, depends, stages_upto, trained_stages
+from shortlist.pipeline.times import Times
 from shortlist.recipe.sections import Recipe
-from shortlist.tables.sources import source_files
-from shortlist.training.device import set_threads
-from shortlist.training.stages import load_ranking, load_retrieval, train_ranking, train_retrieval
 
-Upto = Literal["prepare", "train", "export", "evaluate"]
-Stage = Literal["prepare", "retrieval", "ranking", "export", "evaluate"]
-_MARKERS: Mapping[Stage, str] = {
-    "prepare": "prepared/manifest.json",
-    "retrieval": "retrieval/stage.json",
-    "ranking": "ranking/stage.json",
-    "export": "bundle/manifest.json",
-    "evaluate": "metrics.json",
-}
-"""The last file that a stage writes, with its fingerprint."""
 WEIGHTS = (0.0, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0)
 """Grid of `funnel.retrieval_weight = "auto"`."""
 
@@ -59,74 +46,28 @@ class Run:
     reporter: Reporter = field(default_factory=Silent)
     force: bool = False
     """Do every stage again, once."""
+    times: Times | None = None
+    """Where to record what took how long."""
     _made: set[Stage] = field(default_factory=set, init=False, repr=False, compare=False)
     """What this run has done itself."""
+    _fingerprints: dict[Stage, str] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def walk(self, upto: Upto = "evaluate") -> None:
-        """Do the stages up to one of them, leaving out what is done and unchanged."""
+        """Do the stages up to one of them, leaving out what is done and unchanged.
+
+        EnvironmentFault when another process is at work in the folder; where nothing is left to do nobody need wait.
+        """
         # A misspelt metric is told before the models train, not after.
         list_metrics(self.recipe.evaluation.metrics)
-        self.prepare()
-        if upto == "prepare":
-            return
-        self.train()
-        if upto == "train":
-            return
-        self.export()
-        if upto == "evaluate":
-            self.evaluate()
-
-    def prepare(self) -> None:
-        """Tables to shards."""
-        if self._is_done("prepare"):
-            return
-        prepare(self.recipe, self.folder / "prepared", self.reporter, fingerprint=self._fingerprint("prepare"))
-        self._made.add("prepare")
-        self.__dict__.pop("prepared", None)
-
-    def train(self) -> None:
-        """The models of the recipe's stages."""
-        prepared, recipe, say = self.prepared, self.recipe, self.reporter
-        if recipe.retrieval is not None:
-            self._model("retrieval", lambda folder: train_retrieval(prepared, recipe, folder, say))
-        if recipe.ranking is not None:
-            retrieval = self.folder / "retrieval" if recipe.retrieval is not None else None
-            self._model("ranking", lambda folder: train_ranking(prepared, recipe, folder, say, retrieval))
-
-    def export(self) -> None:
-        """Models to a bundle, with the weight between the stages chosen on validation."""
-        target = self.folder / "bundle"
-        if self._is_done("export"):
-            return
-        started = time.perf_counter()
-        with whole_folder(target) as draft:
-            parity, weight = self._write_bundle(draft, started)
-        self._made.add("export")
-        size = sum(path.stat().st_size for path in target.rglob("*") if path.is_file()) / 2**20
-        largest = max(parity.values(), default=0.0)
-        blend = f"   retrieval weight {weight:g}" if self._has_both else ""
-        self.reporter.say(
-            "export", f"parity 1,000 rows: largest difference {largest:.0e}{blend}   bundle {size:.1f} MiB"
-        )
-
-    def evaluate(self) -> None:
-        """The bundle's own funnel on held-out users: metrics.json and report.html."""
-        if self._is_done("evaluate"):
-            self.reporter.say("report", str(self.folder / "report.html"))
-            return
-        started = time.perf_counter()
-        metrics = evaluate(self.recommender(), self.prepared, self.reporter, settings=self.recipe.evaluation)
-        metrics["fingerprint"] = self._fingerprint("evaluate")
-        metrics["timings_s"] = {**self._timings(), **metrics.get("timings_s", {})}
-        metrics["seconds"] = round(time.perf_counter() - started, 3)
-        report = write_report(self.folder, metrics, self.recommender(), self.prepared)
-        write_json(self.folder / _MARKERS["evaluate"], metrics)
-        self._made.add("evaluate")
-        self.reporter.say("report", str(report))
+        stages = stages_upto(self.recipe, upto)
+        done = all(self._is_done(stage) for stage in stages)
+        with contextlib.nullcontext() if done else self._alone():
+            for stage in stages:
+                self._do(stage)
 
     def recommender(self) -> Recommender:
         """What answers from this run's bundle."""
-        return Recommender.load(self.folder / "bundle", threads=set_threads(self.recipe.compute), verify=False)
+        return self._load(self.folder / "bundle")
 
     def metrics(self) -> dict[str, Any]:
         """The content of metrics.json."""
@@ -136,79 +77,107 @@ class Run:
     @cached_property
     def prepared(self) -> Prepared:
         """The prepared data."""
-        return Prepared.open(self.folder / "prepared")
+        return Prepared.open(self.folder / "prepared", self.recipe.compute.cache_gib)
 
-    @cached_property
-    def fingerprints(self) -> Mapping[Stage, str]:
-        """Of each stage the settings and files that its result depends on, beside the stages before it."""
-        recipe = self.recipe.model_dump(mode="json", by_alias=True)
-        sources = [
-            source
-            for source in (self.recipe.data.interactions, self.recipe.data.users, self.recipe.data.items)
-            if source
-        ]
-        files = [file_facts(path) for source in sources for path in source_files(source)]
-        tables = [recipe[part] for part in ("data", "schema", "features", "split")]
-        seen, candidates = recipe["funnel"]["exclude_seen"], recipe["funnel"]["candidates"]
-        # Threads and device change how fast a model trains, not what it is.
-        depends: Mapping[Stage, list[Any]] = {
-            "prepare": [__version__, recipe["seed"], files, *tables, recipe["compute"]["engine"]],
-            "retrieval": [recipe["retrieval"], seen],
-            "ranking": [recipe["ranking"], seen, candidates if self._ranks_against_candidates else None],
-            "export": [recipe["funnel"], recipe["name"]],
-            "evaluate": [recipe["evaluation"]],
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Hold the folder, rid of what killed processes left in it."""
+        with only_one(self.folder):
+            clear_unfinished(self.folder)
+            for scratch in self.folder.glob(".tables-*"):
+                shutil.rmtree(scratch, ignore_errors=True)
+            yield
+
+    def _do(self, stage: Stage) -> None:
+        """One stage, unless it is done and unchanged."""
+        if self._is_done(stage):
+            self.reporter.say(stage, "done before, nothing it depends on has changed")
+            if stage == "evaluate":
+                self.reporter.say("report", str(self.folder / "report.html"))
+            return
+        work: Mapping[Stage, Callable[[], None]] = {
+            "prepare": self._prepare,
+            "retrieval": partial(self._train, "retrieval"),
+            "ranking": partial(self._train, "ranking"),
+            "export": self._export,
+            "evaluate": self._evaluate,
         }
-        return {stage: fingerprint(values) for stage, values in depends.items()}
+        with contextlib.nullcontext() if self.times is None else self.times.of(stage):
+            work[stage]()
+        self._made.add(stage)
 
-    @property
-    def _stages(self) -> tuple[Stage, ...]:
-        """The recipe's stages with a model."""
-        stages: dict[Stage, Any] = {"retrieval": self.recipe.retrieval, "ranking": self.recipe.ranking}
-        return tuple(stage for stage, section in stages.items() if section is not None)
+    def _prepare(self) -> None:
+        """Tables to shards."""
+        prepare(self.recipe, self.folder / "prepared", self.reporter, fingerprint=self._fingerprint("prepare"))
+        self.__dict__.pop("prepared", None)
+
+    def _train(self, stage: Trained) -> None:
+        """Train one stage into its folder, whole or not at all, going on from what a killed process has saved of it."""
+        with span("import"):
+            from shortlist.training.stages import train_ranking, train_retrieval
+
+        started = time.perf_counter()
+        prepared, recipe, say = self.prepared, self.recipe, self.reporter
+        checkpoints = self._checkpoints(stage)
+        with whole_folder(self.folder / stage) as draft:
+            if stage == "retrieval":
+                train_retrieval(prepared, recipe, draft, checkpoints, say)
+            else:
+                retrieval = self.folder / "retrieval" if recipe.retrieval is not None else None
+                train_ranking(prepared, recipe, draft, checkpoints, say, retrieval)
+            write_json(draft / Path(MARKERS[stage]).name, {**self._facts(stage, started), "version": __version__})
+        shutil.rmtree(checkpoints.parent, ignore_errors=True)
+
+    def _checkpoints(self, stage: Trained) -> Path:
+        """Where the stage's checkpoints go; those of other inputs are removed."""
+        mine = self.folder / f".{stage}.training" / self._fingerprint(stage)
+        others = [path for path in mine.parent.glob("*") if path != mine]
+        for path in others:
+            shutil.rmtree(path)
+        if others:
+            self.reporter.say(stage, "begun before with other settings or data: its checkpoints were removed")
+        return mine
+
+    def _export(self) -> None:
+        """Models to a bundle, with the weight between the stages chosen on validation."""
+        target = self.folder / "bundle"
+        started = time.perf_counter()
+        with whole_folder(target) as draft:
+            parity, weight = self._write_bundle(draft, started)
+        size = sum(path.stat().st_size for path in target.rglob("*") if path.is_file()) / 2**20
+        largest = max(parity.values(), default=0.0)
+        blend = f"   retrieval weight {weight:g}" if self._has_both else ""
+        self.reporter.say(
+            "export", f"parity 1,000 rows: largest difference {largest:.0e}{blend}   bundle {size:.1f} MiB"
+        )
+
+    def _evaluate(self) -> None:
+        """The bundle's own funnel on held-out users: metrics.json and report.html."""
+        started = time.perf_counter()
+        with span("evaluate"):
+            metrics = evaluate(self.recommender(), self.prepared, self.reporter, settings=self.recipe.evaluation)
+            metrics["fingerprint"] = self._fingerprint("evaluate")
+            metrics["timings_s"] = {**self._timings(), **metrics.get("timings_s", {})}
+            metrics["seconds"] = round(time.perf_counter() - started, 3)
+            report = write_report(self.folder, metrics, self.recommender(), self.prepared)
+            write_json(self.folder / MARKERS["evaluate"], metrics)
+        self.reporter.say("report", str(report))
 
     @property
     def _has_both(self) -> bool:
-        return len(self._stages) == 2
-
-    @property
-    def _ranks_against_candidates(self) -> bool:
-        """Whether the ranker's negatives come from the retrieval model."""
-        choice = self.recipe.ranking.negatives if self.recipe.ranking is not None else None
-        return self._has_both and choice is not None and choice.source == "candidates" and choice.sampled > 0
-
-    def _before(self, stage: Stage) -> tuple[Stage, ...]:
-        """The stages whose results this one starts from."""
-        retrieval: tuple[Stage, ...] = ("retrieval",) if self._ranks_against_candidates else ()
-        before: Mapping[Stage, tuple[Stage, ...]] = {
-            "prepare": (),
-            "retrieval": ("prepare",),
-            "ranking": ("prepare", *retrieval),
-            "export": ("prepare", *self._stages),
-            "evaluate": ("export",),
-        }
-        return before[stage]
-
-    def _fingerprint(self, stage: Stage) -> str:
-        """Of all that the stage's result depends on, the results before it included."""
-        results = [sha256(self.folder / _MARKERS[earlier]) for earlier in self._before(stage)]
-        return fingerprint([self.fingerprints[stage], results])
-
-    def _model(self, stage: Literal["retrieval", "ranking"], train: Callable[[Path], None]) -> None:
-        """Train one stage into its folder, whole or not at all."""
-        if self._is_done(stage):
-            return
-        started = time.perf_counter()
-        with whole_folder(self.folder / stage) as draft:
-            train(draft)
-            write_json(draft / Path(_MARKERS[stage]).name, {**self._facts(stage, started), "version": __version__})
-        self._made.add(stage)
+        return len(trained_stages(self.recipe)) == 2
 
     def _write_bundle(self, draft: Path, started: float) -> tuple[dict[str, float], float]:
         """Fill `draft`; the parity gate's differences and the weight between the stages."""
+        with span("import"):
+            from shortlist.export.bundle import write_parts
+            from shortlist.training.stages import load_ranking, load_retrieval
+
         recipe, prepared = self.recipe, self.prepared
         retrieval = load_retrieval(prepared, recipe, self.folder / "retrieval") if recipe.retrieval else None
         ranking = load_ranking(prepared, recipe, self.folder / "ranking") if recipe.ranking else None
-        parity = write_parts(draft, prepared, recipe, retrieval, ranking)
+        with span("export"):
+            parity = write_parts(draft, prepared, recipe, retrieval, ranking)
         asked = recipe.funnel.retrieval_weight
         settings = FunnelSettings(
             candidates=recipe.funnel.candidates,
@@ -219,37 +188,60 @@ class Run:
         )
         self._seal(draft, settings, parity, started)
         if isinstance(asked, str) and self._has_both:
-            recommender = Recommender.load(draft, threads=set_threads(recipe.compute), verify=False)
-            weight, _ = choose_retrieval_weight(recommender, prepared, WEIGHTS)
+            with span("evaluate"):
+                weight, _ = choose_retrieval_weight(self._load(draft), prepared, WEIGHTS)
             settings = replace(settings, retrieval_weight=weight)
             self._seal(draft, settings, parity, started)
         return parity, settings.retrieval_weight
 
     def _seal(self, draft: Path, settings: FunnelSettings, parity: dict[str, float], started: float) -> None:
+        from shortlist.export.bundle import seal
+
         facts = {**self._facts("export", started), "parity": parity}
-        seal(draft, self.recipe, settings, self.prepared.schema, facts)
+        with span("export"):
+            seal(draft, self.recipe, settings, self.prepared.schema, facts)
+
+    def _load(self, bundle: Path) -> Recommender:
+        return Recommender.load(bundle, threads=cpu_threads(self.recipe.compute.threads), verify=False)
+
+    def _fingerprint(self, stage: Stage) -> str:
+        """Of all that the stage's result depends on, the results before it included."""
+        results = [sha256(self.folder / MARKERS[earlier]) for earlier in before(self.recipe, stage)]
+        return fingerprint([self._own_fingerprint(stage), results])
+
+    def _own_fingerprint(self, stage: Stage) -> str:
+        """Of settings and source files, as they were when first asked for."""
+        if stage not in self._fingerprints:
+            self._fingerprints[stage] = fingerprint(depends(self.recipe, stage))
+        return self._fingerprints[stage]
 
     def _is_done(self, stage: Stage) -> bool:
-        """Whether the stage's result is there and of the same inputs; says so."""
-        marker = self.folder / _MARKERS[stage]
+        """Whether the stage's result is there and of the same inputs."""
+        marker = self.folder / MARKERS[stage]
         if (self.force and stage not in self._made) or not marker.is_file():
             return False
-        if read_json(marker).get("fingerprint") != self._fingerprint(stage):
-            return False
-        self.reporter.say(stage, "done before, nothing it depends on has changed")
-        return True
+        found: str = read_json(marker).get("fingerprint")
+        return found == self._fingerprint(stage)
 
     def _facts(self, stage: Stage, started: float) -> dict[str, Any]:
         return {"fingerprint": self._fingerprint(stage), "seconds": round(time.perf_counter() - started, 3)}
 
     def _timings(self) -> dict[str, float]:
         """Seconds of the stages before evaluation, as their markers have them."""
-        stages: tuple[Stage, ...] = ("prepare", *self._stages, "export")
-        return {stage: float(read_json(self.folder / _MARKERS[stage])["seconds"]) for stage in stages}
+        stages = stages_upto(self.recipe, "export")
+        return {stage: float(read_json(self.folder / MARKERS[stage])["seconds"]) for stage in stages}
 
 
-def run_stages(recipe: Recipe, folder: Path, reporter: Reporter, upto: Upto = "evaluate", force: bool = False) -> Run:
+def run_stages(
+    recipe: Recipe,
+    folder: Path,
+    reporter: Reporter,
+    upto: Upto = "evaluate",
+    *,
+    force: bool = False,
+    times: Times | None = None,
+) -> Run:
     """Walk the stages of `recipe` in `folder` up to one of them; returns the run."""
-    run = Run(recipe, Path(folder), reporter, force)
+    run = Run(recipe, Path(folder), reporter, force, times)
     run.walk(upto)
     return run

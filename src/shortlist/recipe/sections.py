@@ -139,6 +139,8 @@ class Training(Settings):
     """Stop after this many epochs without a better validation metric; the best epoch is kept."""
     history: int = Field(50, ge=0)
     """How many of the user's events before this one the model sees."""
+    buckets: bool = False
+    """Batches of events with histories of like length: less of them is padding, and they are less mixed."""
     embedding: Optimiser = Optimiser(name="rowwise_adagrad", lr=0.05)
     """For embedding tables."""
     dense: Optimiser = Optimiser()
@@ -256,9 +258,11 @@ class Compute(Settings):
     """Of the layers' products; weights stay fp32, fp16 scales its loss. auto: what the device is fastest at without
     losing quality."""
     compile: bool = False
-    """Compile the models with torch.compile: minutes at the start, faster steps after it. Needs a C++ compiler."""
+    """Compile the layers with torch.compile: a minute at the start, then steps about a tenth faster on a CPU. Needs a
+    C++ compiler."""
     embeddings: Literal["memory", "mapped"] = "memory"
-    """Where embedding tables live: mapped keeps them in files, for tables larger than memory."""
+    """mapped: embedding tables live in files and may be larger than memory; on a CPU, with optimisers that update the
+    batch's rows alone. A row that training never met counts as zeros."""
     prefetch: int = Field(2, ge=0)
     """Batches made ready in the background."""
     checkpoint_seconds: float = Field(60.0, ge=0)

@@ -24,8 +24,8 @@ from shortlist.nn.groups import Group, Wide, grouped
 from shortlist.recipe.sections import Model, Optimiser
 from shortlist.schema import Inputs
 from shortlist.testing.inputs import random_rows, unknown_rows
-from shortlist.training.checkpoint import load_checkpoint, save_checkpoint
 from shortlist.training.optimisers import build_optimisers
+from shortlist.training.weights import load_weights, save_weights
 
 ROWS = 32
 """Rows that a model must be able to learn by heart."""
@@ -113,8 +113,8 @@ class ModelContract(ABC, Generic[M]):
     def test_a_checkpoint_gives_equal_answers(self, tmp_path: Path) -> None:
         """Weights saved and loaded into a model of another seed answer bit for bit as before."""
         trained, loaded = self.trained(), self.build(seed=1)
-        save_checkpoint(tmp_path, trained, [])
-        load_checkpoint(tmp_path, loaded)
+        save_weights(tmp_path, trained, [])
+        load_weights(tmp_path, loaded)
         loaded.eval()
 
         for before, after in zip(self.answers(trained), self.answers(loaded), strict=True):

@@ -1,59 +1,181 @@
-"""Checkpoints: the weights as safetensors, what led to them as JSON; no pickle."""
+"""Checkpoints of a fit under way, from which it goes on after a crash. They are removed when the stage is complete.
+
+    FOLDER/000007/weights.safetensors   the model
+                  state.safetensors     tensors of the optimisers, of the random state and so on
+                  best.safetensors      the model of the best epoch so far: a hard link, so it is on the disk once
+                  checkpoint.json       the rest, the identity of the fit and a checksum of each file
+           tables/                      mapped tables as they are now, with what they were at the checkpoints
+
+Each is whole or absent, the two newest are kept, and nothing in them is pickled.
+"""
 
 from __future__ import annotations
 
+import json
+import re
+import shutil
+import time
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import nn
+from torch import Tensor
 
 from shortlist.core.errors import DataError
-from shortlist.core.files import read_json, write_json
+from shortlist.core.files import clear_unfinished, link_or_copy, read_json, whole_folder, write_json
+from shortlist.core.progress import Reporter
+from shortlist.nn.mapped import NO_TABLES, MappedTables
+from shortlist.training.state import join_state, split_state
 
-WEIGHTS = "model.safetensors"
-HISTORY = "history.json"
+KEPT = 2
+_WEIGHTS, _STATE, _BEST = "weights.safetensors", "state.safetensors", "best.safetensors"
+_FACTS = "checkpoint.json"
+_NUMBERED = re.compile(r"\d{6}")
+# What a file that was cut short or never reached the disk makes of reading it.
+_DAMAGE = (OSError, SafetensorError, ValueError, KeyError, TypeError, RuntimeError)
 
-
-def save_checkpoint(folder: Path, model: nn.Module, history: list[dict[str, Any]]) -> None:
-    """Write the model's weights and the learning curve into `folder`."""
-    save_file({name: value.contiguous() for name, value in _unshared(model).items()}, folder / WEIGHTS)
-    write_json(folder / HISTORY, history)
-
-
-def load_checkpoint(folder: Path, model: nn.Module) -> None:
-    """Put the weights of `folder` into `model`; DataError when they are broken, or of another model."""
-    try:
-        weights = load_file(folder / WEIGHTS)
-    except (OSError, SafetensorError) as error:
-        raise DataError(
-            f"cannot read {folder / WEIGHTS}: {error}. Train again with: shortlist train --force"
-        ) from error
-    expected = {name: tuple(value.shape) for name, value in _unshared(model).items()}
-    found = {name: tuple(value.shape) for name, value in weights.items()}
-    if expected != found:
-        differing = sorted(name for name in {*expected, *found} if expected.get(name) != found.get(name))
-        name = differing[0]
-        raise DataError(
-            f"{folder / WEIGHTS} holds another model: {name} should be {expected.get(name)}, found {found.get(name)} "
-            f"({len(differing)} such). Train again with: shortlist train --force"
-        )
-    model.load_state_dict(weights, strict=False)
+Best = Literal["none", "earlier", "this"]
+"""Whether there is a best epoch yet, and whether its weights are those being saved."""
 
 
-def read_history(folder: Path) -> list[dict[str, Any]]:
-    """The learning curve, an entry an epoch."""
-    history: list[dict[str, Any]] = read_json(folder / HISTORY)
-    return history
+@dataclass(frozen=True)
+class Checkpoint:
+    """A state that was kept."""
+
+    weights: Mapping[str, Tensor]
+    state: Any
+    """As it was given to `save`."""
+    written: float
+    """Unix seconds."""
 
 
-def _unshared(model: nn.Module) -> dict[str, Any]:
-    """The state without second names of the same tensor, which safetensors refuses."""
-    seen: set[int] = set()
-    state = {}
-    for name, value in model.state_dict(keep_vars=True).items():
-        if id(value) not in seen:
-            seen.add(id(value))
-            state[name] = value.detach()
-    return state
+class Checkpoints:
+    """The checkpoints of one fit in a folder of their own.
+
+    `identity` says by name what they belong to, such as the schema, each as a fingerprint or another short text: one
+    that differs is refused. `seconds` is the least time between two that are not at the end of an epoch. `tables` are
+    the model's mapped ones, which are not written with the weights but follow the checkpoints themselves.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        identity: Mapping[str, str],
+        seconds: float,
+        reporter: Reporter,
+        stage: str,
+        tables: MappedTables = NO_TABLES,
+    ) -> None:
+        self.folder = folder
+        self.identity = dict(identity)
+        self.seconds = seconds
+        self.reporter = reporter
+        self.stage = stage
+        self.tables = tables
+        clear_unfinished(folder)
+        self._written = time.monotonic()
+
+    def due(self) -> bool:
+        """Whether the newest is old enough for another."""
+        return time.monotonic() - self._written >= self.seconds
+
+    def save(self, weights: Mapping[str, Tensor], state: Any, best: Best) -> None:
+        """Add a checkpoint and drop what is older than the two newest."""
+        numbered = self._numbered()
+        newest = numbered[-1] if numbered else None
+        number = int(newest.name) + 1 if newest else 1
+        place = self.folder / f"{number:06d}"
+        earlier = _best(newest) if newest is not None else None
+        best_number = {"none": None, "earlier": earlier, "this": number}[best]
+        tensors: dict[str, Tensor] = {}
+        state = split_state(state, "state", tensors)
+        facts = {"identity": self.identity, "written": time.time(), "best": best_number, "state": state}
+        self.tables.start(number, best_number)
+        with whole_folder(place) as draft:
+            checksums = {_WEIGHTS: _write(draft / _WEIGHTS, weights), _STATE: _write(draft / _STATE, tensors)}
+            if best == "this":
+                link_or_copy(draft / _WEIGHTS, draft / _BEST)
+                checksums[_BEST] = checksums[_WEIGHTS]
+            elif best == "earlier" and newest is not None:
+                link_or_copy(newest / _BEST, draft / _BEST)
+                checksums[_BEST] = read_json(newest / _FACTS)["checksums"][_BEST]
+            write_json(draft / _FACTS, {**facts, "checksums": checksums})
+        kept = [*numbered, place][-KEPT:]
+        for older in [*numbered, place][:-KEPT]:
+            shutil.rmtree(older)
+        self.tables.forget(int(kept[0].name), _best(kept[0]))
+        self._written = time.monotonic()
+
+    def latest(self) -> Checkpoint | None:
+        """The newest that is whole; those that are damaged are removed. DataError if it is of something else."""
+        for place in reversed(self._numbered()):
+            try:
+                facts = read_json(place / _FACTS)
+                self._check(facts["identity"], place)
+                files = {name: _read(place / name, checksum) for name, checksum in facts["checksums"].items()}
+                found = Checkpoint(files[_WEIGHTS], join_state(facts["state"], files[_STATE]), facts["written"])
+            except _DAMAGE as error:
+                said = "cannot be read" if isinstance(error, json.JSONDecodeError) else str(error)
+                self.reporter.say(self.stage, f"the checkpoint {place.name} is damaged ({said}): trying the one before")
+                shutil.rmtree(place)
+            else:
+                self.tables.roll_back(int(place.name))
+                self.tables.start(int(place.name), facts["best"])
+                return found
+        self.tables.clear()
+        return None
+
+    def best(self) -> dict[str, Tensor]:
+        """The weights of the best epoch that the newest checkpoint knows of; mapped tables go back to it themselves."""
+        place = self._numbered()[-1]
+        number = _best(place)
+        if number is not None:
+            self.tables.roll_back(number)
+        return _read(place / _BEST, read_json(place / _FACTS)["checksums"][_BEST])
+
+    def _numbered(self) -> list[Path]:
+        """The folders of the checkpoints, the oldest first."""
+        return sorted(path for path in self.folder.glob("*") if _NUMBERED.fullmatch(path.name))
+
+    def _check(self, found: Mapping[str, str], place: Path) -> None:
+        for name, expected in self.identity.items():
+            if found.get(name) != expected:
+                raise DataError(
+                    f"{place} is a checkpoint of another {name}: expected {expected}, found {found.get(name)}. Go on "
+                    f"with what it was made from, or remove {self.folder} to train from the beginning."
+                )
+
+
+def _best(place: Path) -> int | None:
+    """The number of the best epoch's checkpoint, as one of them knows it."""
+    number: int | None = read_json(place / _FACTS)["best"]
+    return number
+
+
+def _write(path: Path, tensors: Mapping[str, Tensor]) -> int:
+    """Write the tensors and return their checksum."""
+    on_cpu = {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}
+    save_file(on_cpu, path)
+    return _checksum(on_cpu)
+
+
+def _read(path: Path, checksum: int) -> dict[str, Tensor]:
+    """The tensors of a file; ValueError if they are not those that were written."""
+    tensors = load_file(path)
+    if _checksum(tensors) != checksum:
+        raise ValueError(f"{path.name} is not what was written")
+    # Memory of their own: as they are they lie in the file, and at places that no vector instruction likes.
+    return {name: tensor.clone() for name, tensor in tensors.items()}
+
+
+def _checksum(tensors: Mapping[str, Tensor]) -> int:
+    """CRC-32 over the bytes of the tensors, in the order of their names."""
+    checksum = 0
+    for _, tensor in sorted(tensors.items()):
+        checksum = zlib.crc32(tensor.reshape(-1).view(torch.uint8).numpy().data, checksum)
+    return checksum

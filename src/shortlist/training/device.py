@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
-
 import torch
 
 from shortlist.core.errors import EnvironmentFault
+from shortlist.core.threads import cpu_threads
 from shortlist.recipe.sections import Compute
 
 
@@ -22,6 +21,6 @@ def choose_device(compute: Compute) -> torch.device:
 
 def set_threads(compute: Compute) -> int:
     """Fix the number of torch threads; returns it."""
-    threads = compute.threads or os.cpu_count() or 1
+    threads = cpu_threads(compute.threads)
     torch.set_num_threads(threads)
     return threads

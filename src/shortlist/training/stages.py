@@ -1,28 +1,39 @@
-"""Training the two stages of a recipe from prepared data: build the model, fit it, leave a checkpoint."""
+"""Training the two stages of a recipe from prepared data: build the model, fit it, leave its weights."""
 
 from __future__ import annotations
 
+import contextlib
 import time
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from shortlist.core.errors import DataError
+from shortlist.core.errors import DataError, EnvironmentFault
+from shortlist.core.files import fingerprint
+from shortlist.core.profile import span
 from shortlist.core.progress import Reporter
 from shortlist.data.prepared import Prepared
 from shortlist.features.rows import Ints
 from shortlist.models.base import RankingModel, RetrievalModel
 from shortlist.models.catalogue import ranking_model, retrieval_model
 from shortlist.nn.groups import Group
+from shortlist.nn.mapped import MappedTables, tables_mapped_in
 from shortlist.recipe.sections import Optimiser, Ranking, Recipe, Retrieval
 from shortlist.schema import Side
-from shortlist.training.checkpoint import load_checkpoint, save_checkpoint
+from shortlist.training.checkpoint import Checkpoints
+from shortlist.training.compiled import compile_layers
 from shortlist.training.device import choose_device, set_threads
-from shortlist.training.fit import fit
+from shortlist.training.fit import Task, fit
 from shortlist.training.optimisers import build_optimisers
+from shortlist.training.precision import Precision, choose_precision
 from shortlist.training.ranking import RankingTask
 from shortlist.training.retrieval import RetrievalTask, candidates_of_users
+from shortlist.training.weights import TABLES, load_weights, save_weights, unshared, with_tables_of
+
+Groups = dict[Group, Optimiser]
 
 
 def build_retrieval(prepared: Prepared, settings: Retrieval) -> RetrievalModel:
@@ -48,24 +59,32 @@ def build_ranking(prepared: Prepared, settings: Ranking) -> RankingModel:
     return ranking_model(settings.model, inputs)
 
 
-def train_retrieval(prepared: Prepared, recipe: Recipe, folder: Path, reporter: Reporter) -> None:
-    """Fit the retrieval model and leave its checkpoint in `folder`."""
+def train_retrieval(prepared: Prepared, recipe: Recipe, folder: Path, checkpoints: Path, reporter: Reporter) -> None:
+    """Fit the retrieval model and leave its weights in `folder`.
+
+    What was begun before, and left checkpoints in the folder `checkpoints`, is gone on with.
+    """
     assert recipe.retrieval is not None
     settings = recipe.retrieval
     set_threads(recipe.compute)
+    device = choose_device(recipe.compute)
     torch.manual_seed(recipe.seed)
-    task = RetrievalTask(build_retrieval(prepared, settings), prepared, recipe, settings, choose_device(recipe.compute))
-    optimisers = build_optimisers(task.model, {"embedding": settings.embedding, "dense": settings.dense})
-    started = time.perf_counter()
-    history = fit(task, optimisers, settings, reporter)
-    save_checkpoint(folder, task.model, history)
-    reporter.say("retrieval", _summary(settings, task.metric, history, time.perf_counter() - started))
+    with _tables(recipe, device, checkpoints):
+        model = build_retrieval(prepared, settings)
+    task = RetrievalTask(model, prepared, recipe, settings, device)
+    groups: Groups = {"embedding": settings.embedding, "dense": settings.dense}
+    _fit(_Stage(task, device, groups, settings, recipe, prepared, reporter), folder, checkpoints)
 
 
 def train_ranking(
-    prepared: Prepared, recipe: Recipe, folder: Path, reporter: Reporter, retrieval_folder: Path | None
+    prepared: Prepared,
+    recipe: Recipe,
+    folder: Path,
+    checkpoints: Path,
+    reporter: Reporter,
+    retrieval_folder: Path | None,
 ) -> None:
-    """Fit the ranker and leave its checkpoint in `folder`.
+    """Fit the ranker and leave its weights in `folder`; the same with its checkpoints.
 
     `retrieval_folder` holds the trained retrieval model whose candidates are the negatives, if there is one.
     """
@@ -77,19 +96,19 @@ def train_ranking(
     if settings.negatives.source == "candidates" and settings.negatives.sampled and retrieval_folder is not None:
         candidates_UK = _candidates(prepared, recipe, retrieval_folder, device)
     torch.manual_seed(recipe.seed)
-    task = RankingTask(build_ranking(prepared, settings), prepared, recipe, settings, device, candidates_UK)
-    groups: dict[Group, Optimiser] = {"wide": settings.wide, "embedding": settings.embedding, "dense": settings.dense}
-    started = time.perf_counter()
-    history = fit(task, build_optimisers(task.model, groups), settings, reporter)
-    save_checkpoint(folder, task.model, history)
-    reporter.say("ranking", _summary(settings, task.metric, history, time.perf_counter() - started))
+    with _tables(recipe, device, checkpoints):
+        model = build_ranking(prepared, settings)
+    task = RankingTask(model, prepared, recipe, settings, device, candidates_UK)
+    groups: Groups = {"wide": settings.wide, "embedding": settings.embedding, "dense": settings.dense}
+    _fit(_Stage(task, device, groups, settings, recipe, prepared, reporter), folder, checkpoints)
 
 
 def load_retrieval(prepared: Prepared, recipe: Recipe, folder: Path) -> RetrievalModel:
     """The trained retrieval model, on the CPU, ready to be asked."""
     assert recipe.retrieval is not None
-    model = build_retrieval(prepared, recipe.retrieval)
-    load_checkpoint(folder, model)
+    with with_tables_of(folder):
+        model = build_retrieval(prepared, recipe.retrieval)
+    load_weights(folder, model)
     model.eval()
     return model
 
@@ -97,10 +116,64 @@ def load_retrieval(prepared: Prepared, recipe: Recipe, folder: Path) -> Retrieva
 def load_ranking(prepared: Prepared, recipe: Recipe, folder: Path) -> RankingModel:
     """The trained ranker, on the CPU, ready to be asked."""
     assert recipe.ranking is not None
-    model = build_ranking(prepared, recipe.ranking)
-    load_checkpoint(folder, model)
+    with with_tables_of(folder):
+        model = build_ranking(prepared, recipe.ranking)
+    load_weights(folder, model)
     model.eval()
     return model
+
+
+@dataclass(frozen=True)
+class _Stage:
+    """What is fitted with which settings."""
+
+    task: Task[Any]
+    device: torch.device
+    groups: Groups
+    settings: Retrieval | Ranking
+    recipe: Recipe
+    prepared: Prepared
+    reporter: Reporter
+
+    def identity(self, precision: Precision) -> dict[str, str]:
+        """What a checkpoint must be of to go on from it."""
+        weights = [[name, *value.shape] for name, value in unshared(self.task.model).items()]
+        recipe = [self.settings.model_dump(mode="json"), self.recipe.seed, self.recipe.funnel.exclude_seen]
+        return {
+            "stage": self.task.name,
+            "schema": fingerprint(self.prepared.schema.to_json()),
+            "model": f"{self.settings.model.name}-{fingerprint(weights)}",
+            "precision": precision.name,
+            "recipe": fingerprint(recipe),
+        }
+
+
+def _fit(stage: _Stage, folder: Path, place: Path) -> None:
+    """Fit the stage's model, leave its weights and learning curve in `folder`, and say how it went."""
+    task, compute, reporter = stage.task, stage.recipe.compute, stage.reporter
+    precision = choose_precision(compute, stage.device)
+    identity, tables = stage.identity(precision), MappedTables.of(task.model)
+    checkpoints = Checkpoints(place, identity, compute.checkpoint_seconds, reporter, task.name, tables)
+    optimisers = build_optimisers(task.model, stage.groups)
+    if compute.compile:
+        compile_layers(task.model, stage.device)
+    started = time.perf_counter()
+    history = fit(task, optimisers, stage.settings, reporter, checkpoints, precision)
+    with span("checkpoint"):
+        save_weights(folder, task.model, history)
+    reporter.say(task.name, _summary(stage.settings, task.metric, history, time.perf_counter() - started))
+
+
+def _tables(recipe: Recipe, device: torch.device, checkpoints: Path) -> AbstractContextManager[None]:
+    """Where the tables of a model are that is built in this block."""
+    if recipe.compute.embeddings == "memory":
+        return contextlib.nullcontext()
+    if device.type != "cpu":
+        raise EnvironmentFault(
+            f'compute.embeddings = "mapped" keeps tables in files, and a {device.type} device does not reach them. '
+            'Set compute.device = "cpu", or compute.embeddings = "memory".'
+        )
+    return tables_mapped_in(checkpoints / TABLES)
 
 
 def _candidates(prepared: Prepared, recipe: Recipe, folder: Path, device: torch.device) -> Ints:

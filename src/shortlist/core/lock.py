@@ -1,0 +1,64 @@
+"""One process at a time in a folder."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import json
+import os
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TextIO
+
+from shortlist.core.errors import EnvironmentFault
+
+_NO_LOCKS = {errno.ENOTSUP, errno.ENOSYS, errno.ENOLCK}
+"""What a file system says that knows no locks, as some object stores that are mounted as folders."""
+
+
+@contextlib.contextmanager
+def only_one(folder: Path) -> Iterator[None]:
+    """Hold `folder`, which is made if it is not there, until the block ends; EnvironmentFault if somebody holds it.
+
+    The lock is the operating system's on the file `.lock`: it ends with the process, however that ends, and nothing is
+    left to be removed by hand.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    # Read and written, and never emptied before the lock is had: who holds it stands in it.
+    with (folder / ".lock").open("a+", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise EnvironmentFault(_held_text(folder, file)) from None
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:
+                raise
+        _write(file, {"pid": os.getpid(), "host": socket.gethostname(), "since": time.time()})
+        try:
+            yield
+        finally:
+            _write(file, None)
+
+
+def _write(file: TextIO, holder: dict[str, str | float] | None) -> None:
+    file.seek(0)
+    file.truncate()
+    file.write(json.dumps(holder) if holder else "")
+    file.flush()
+
+
+def _held_text(folder: Path, file: TextIO) -> str:
+    file.seek(0)
+    try:
+        holder = json.loads(file.read())
+        since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(holder["since"]))
+        who = f"process {holder['pid']} on {holder['host']} has been at work in it since {since}"
+    except (ValueError, KeyError, TypeError):
+        who = "another process has just begun to work in it"
+    return (
+        f"{folder} is in use: {who}, and two at once would mix their results. "
+        "Wait for it, end it, or use another place with --runs DIR."
+    )

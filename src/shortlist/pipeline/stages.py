@@ -1,0 +1,109 @@
+"""The stages of a run: what each depends on, and where it leaves the fingerprint of that.
+
+prepared/  <- [data] [schema] [features] [split], the source files
+retrieval/ <- prepared/, [retrieval]
+ranking/   <- prepared/, [ranking], and retrieval/ where its candidates are the negatives
+bundle/    <- prepared/, retrieval/, ranking/, [funnel]
+metrics.json, report.html <- bundle/, [evaluation]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from shortlist.core.files import file_facts
+from shortlist.core.version import __version__
+from shortlist.recipe.sections import Compute, Recipe
+from shortlist.tables.sources import source_files
+
+Upto = Literal["prepare", "train", "export", "evaluate"]
+Trained = Literal["retrieval", "ranking"]
+Stage = Literal["prepare", "retrieval", "ranking", "export", "evaluate"]
+MARKERS: Mapping[Stage, str] = {
+    "prepare": "prepared/manifest.json",
+    "retrieval": "retrieval/stage.json",
+    "ranking": "ranking/stage.json",
+    "export": "bundle/manifest.json",
+    "evaluate": "metrics.json",
+}
+"""The last file that a stage writes, with its fingerprint."""
+
+
+def trained_stages(recipe: Recipe) -> tuple[Trained, ...]:
+    """The recipe's stages with a model."""
+    sections: Mapping[Trained, Any] = {"retrieval": recipe.retrieval, "ranking": recipe.ranking}
+    return tuple(stage for stage, section in sections.items() if section is not None)
+
+
+def stages_upto(recipe: Recipe, upto: Upto) -> tuple[Stage, ...]:
+    """The stages that there are to do, in their order."""
+    trained = trained_stages(recipe)
+    stages: Mapping[Upto, tuple[Stage, ...]] = {
+        "prepare": ("prepare",),
+        "train": ("prepare", *trained),
+        "export": ("prepare", *trained, "export"),
+        "evaluate": ("prepare", *trained, "export", "evaluate"),
+    }
+    return stages[upto]
+
+
+def ranks_against_candidates(recipe: Recipe) -> bool:
+    """Whether the ranker's negatives come from the retrieval model."""
+    if recipe.ranking is None or recipe.retrieval is None:
+        return False
+    choice = recipe.ranking.negatives
+    return choice.source == "candidates" and choice.sampled > 0
+
+
+def before(recipe: Recipe, stage: Stage) -> tuple[Stage, ...]:
+    """The stages whose results this one starts from."""
+    retrieval: tuple[Stage, ...] = ("retrieval",) if ranks_against_candidates(recipe) else ()
+    stages: Mapping[Stage, tuple[Stage, ...]] = {
+        "prepare": (),
+        "retrieval": ("prepare",),
+        "ranking": ("prepare", *retrieval),
+        "export": ("prepare", *trained_stages(recipe)),
+        "evaluate": ("export",),
+    }
+    return stages[stage]
+
+
+def depends(recipe: Recipe, stage: Stage) -> list[Any]:
+    """The settings and files that a stage's result depends on, beside the stages before it."""
+    sections = recipe.model_dump(mode="json", by_alias=True)
+    seen, candidates = sections["funnel"]["exclude_seen"], sections["funnel"]["candidates"]
+    match stage:
+        case "prepare":
+            tables = [sections[part] for part in ("data", "schema", "features", "split")]
+            place = [recipe.compute.engine, recipe.compute.shards]
+            return [__version__, recipe.seed, _source_facts(recipe), *tables, *place]
+        case "retrieval":
+            return [sections["retrieval"], seen, *_arithmetic(recipe.compute)]
+        case "ranking":
+            against = candidates if ranks_against_candidates(recipe) else None
+            return [sections["ranking"], seen, against, *_arithmetic(recipe.compute)]
+        case "export":
+            return [sections["funnel"], recipe.name]
+        case "evaluate":
+            return [sections["evaluation"]]
+
+
+def _source_facts(recipe: Recipe) -> list[dict[str, Any]]:
+    sources = (recipe.data.interactions, recipe.data.users, recipe.data.items)
+    return [file_facts(path) for source in sources if source for path in source_files(source)]
+
+
+def _arithmetic(compute: Compute) -> list[str]:
+    """What of [compute] changes a model: the rest of it, such as threads and device, changes how fast it trains."""
+    return [_precision(compute), compute.embeddings]
+
+
+def _precision(compute: Compute) -> str:
+    """The precision that models train in, which may depend on the machine."""
+    if compute.precision != "auto":
+        return compute.precision
+    from shortlist.training.device import choose_device
+    from shortlist.training.precision import choose_precision
+
+    return choose_precision(compute, choose_device(compute)).name
