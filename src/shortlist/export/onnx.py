@@ -8,11 +8,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import onnx_ir
 import torch
 from torch import Tensor, nn
 
+from shortlist.core.files import copy_with_holes
 from shortlist.features.rows import BAG_PREFIX, FeatureRows
 from shortlist.nn.batch import Batch, tensor
+from shortlist.nn.mapped import mapped_file
 
 OPSET = 20
 
@@ -44,7 +47,7 @@ class _Named(nn.Module):
 
 
 def export_onnx(model: nn.Module, function: Callable[[Batch], Tensor], example: FeatureRows, path: Path) -> None:
-    """Write `function` of `model` to `path`.
+    """Write `function` of `model` to `path`; mapped tables go beside it, each under the name of its parameter.
 
     `example` gives the inputs' names and types; it needs at least two rows, for a size of 1 would be taken as fixed.
     The number of rows and the hotness of bags stay free.
@@ -56,15 +59,48 @@ def export_onnx(model: nn.Module, function: Callable[[Batch], Tensor], example: 
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        torch.onnx.export(
-            _Named(model, function, list(named)),
+        wrapped = _Named(model, function, list(named))
+        program = torch.onnx.export(
+            wrapped,
             tuple(named.values()),
-            str(path),
             input_names=list(named),
             output_names=["output"],
             dynamic_shapes=(tuple(shapes),),
             dynamo=True,
             opset_version=OPSET,
-            external_data=True,
             verbose=False,
         )
+        assert program is not None
+        if _copy_tables(program, wrapped, path):
+            # Nothing large is left, and one file has it all.
+            onnx_ir.save(program.model, path)
+        else:
+            program.save(path, external_data=True)
+
+
+def _copy_tables(program: torch.onnx.ONNXProgram, model: nn.Module, path: Path) -> bool:
+    """Copy the files of mapped tables beside `path`, for the program to refer to them; whether there are any.
+
+    Programs in one folder share a table that their models share. The copies are no links: some readers of ONNX refuse
+    all files that have a second name elsewhere.
+    """
+    weights = program.model.graph.initializers
+    # A module may be reached by two ways, and the program has either name.
+    parameters = dict(model.named_parameters(remove_duplicate=False))
+    files = {name: mapped_file(parameter) for name, parameter in parameters.items() if name in weights}
+    for name, file in files.items():
+        if file is None:
+            continue
+        copy = path.with_name(f"table-{file.parent.name}.f32")
+        if not copy.exists():
+            copy_with_holes(file, copy)
+        weights[name].const_value = onnx_ir.ExternalTensor(
+            copy.name,
+            offset=0,
+            length=copy.stat().st_size,
+            dtype=onnx_ir.DataType.FLOAT,
+            shape=onnx_ir.Shape(parameters[name].shape),
+            name=name,
+            base_dir=path.parent,
+        )
+    return any(file is not None for file in files.values())

@@ -15,6 +15,8 @@ from torch.nn import functional
 
 from shortlist.core.errors import UserError
 from shortlist.nn.batch import Bag
+from shortlist.nn.beginning import Beginning
+from shortlist.nn.mapped import mapped_table, table_weight
 from shortlist.schema import Column
 
 NONE: Mapping[str, int] = MappingProxyType({})
@@ -46,8 +48,14 @@ class StackedEmbedding(nn.Module):
     """
 
     def __init__(
-        self, columns: Sequence[Column], dim: int, std: float = 0.05, compress: Mapping[str, int] = NONE
+        self,
+        columns: Sequence[Column],
+        dim: int,
+        std: float = 0.05,
+        compress: Mapping[str, int] = NONE,
+        zeros: int = 0,
     ) -> None:
+        """Values begin normal, with the standard deviation `std`; those of the last `zeros` columns begin at 0."""
         super().__init__()
         self.places: dict[str, Place] = {}
         rows = 0
@@ -55,27 +63,30 @@ class StackedEmbedding(nn.Module):
             place, size = _place(column, rows, compress.get(column.name, 0))
             self.places[column.name] = place
             rows += size
-        self.table = nn.Embedding(rows, dim, _weight=torch.empty(rows, dim))
-        nn.init.normal_(self.table.weight, std=std)
-        with torch.no_grad():
-            for place in self.places.values():
-                # A product of two numbers near 0 is next to nothing: one of the factors starts around 1.
-                self.table.weight[place.remainder_start : place.remainder_start + place.remainders] += 1.0
+        # A product of two numbers near 0 is next to nothing: one of the factors begins around 1.
+        around_one = tuple(
+            range(place.remainder_start, place.remainder_start + place.remainders)
+            for place in self.places.values()
+            if place.remainders
+        )
+        seed = int(torch.randint(2**62, ()))
+        weight = table_weight(rows, dim, Beginning(seed=seed, std=std, zeros=zeros, around_one=around_one))
+        self.table = nn.Embedding(rows, dim, _weight=weight)
+        self.table.weight = weight
 
     def forward(self, ids: Tensor, columns: Sequence[Column]) -> Tensor:
         """Vectors [..., F, D] of ids [..., F], the last axis going over `columns`."""
         places = [self.places[column.name] for column in columns]
         if not any(place.remainders for place in places):
-            vectors: Tensor = self.table(ids + _along(ids, [place.start - place.offset for place in places]))
-            return vectors
+            return self._rows(ids + _along(ids, [place.start - place.offset for place in places]))
         local = ids - _along(ids, [place.offset for place in places])
         divisor = _along(ids, [place.remainders or 1 for place in places])
         quotient = local.div(divisor, rounding_mode="floor") + _along(ids, [place.start for place in places])
-        factors = self.table(quotient).unbind(-2)
+        factors = self._rows(quotient).unbind(-2)
         remainder = local.remainder(divisor) + _along(ids, [place.remainder_start for place in places])
         return torch.stack(
             [
-                factor * self.table(remainder[..., i]) if place.remainders else factor
+                factor * self._rows(remainder[..., i]) if place.remainders else factor
                 for i, (factor, place) in enumerate(zip(factors, places, strict=True))
             ],
             dim=-2,
@@ -97,13 +108,27 @@ class StackedEmbedding(nn.Module):
             # ONNX has no bag operator, and a bag operator knows no products: a gather and a weighted sum say the same.
             vectors_BHD: Tensor = self(known_BH[..., None], [column]).squeeze(-2)
             return (vectors_BHD * weight_BH[..., None]).sum(1)
+        rows_BH = known_BH + (place.start - place.offset)
+        self._begin(rows_BH)
         return functional.embedding_bag(
-            known_BH + (place.start - place.offset),
+            rows_BH,
             self.table.weight,
             mode="sum",
             per_sample_weights=weight_BH,
             sparse=self.table.sparse,
         )
+
+    def _rows(self, rows: Tensor) -> Tensor:
+        """The table's rows [..., D] of their numbers [...]."""
+        self._begin(rows)
+        vectors: Tensor = self.table(rows)
+        return vectors
+
+    def _begin(self, rows: Tensor) -> None:
+        """Rows of a mapped table take their initial values when training first meets them."""
+        table = mapped_table(self.table.weight) if self.training else None
+        if table is not None:
+            table.begin(rows)
 
 
 def _place(column: Column, start: int, remainders: int) -> tuple[Place, int]:

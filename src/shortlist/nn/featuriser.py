@@ -43,7 +43,8 @@ class MixedEmbeddingSettings(EmbeddingSettings):
 class Embeddings(nn.Module):
     """The tables of all the given columns: one stacked table for each dim among them."""
 
-    def __init__(self, columns: Sequence[Column], settings: EmbeddingSettings) -> None:
+    def __init__(self, columns: Sequence[Column], settings: EmbeddingSettings, zeros: int = 0) -> None:
+        """The last `zeros` columns of every table begin at 0."""
         super().__init__()
         dims = settings.embedding_dims if isinstance(settings, MixedEmbeddingSettings) else {}
         names = [column.name for column in columns]
@@ -56,7 +57,7 @@ class Embeddings(nn.Module):
         for column in columns:
             by_dim.setdefault(self.dims[column.name], []).append(column)
         self.tables = nn.ModuleDict(
-            {str(dim): StackedEmbedding(of, dim, compress=settings.compress) for dim, of in by_dim.items()}
+            {str(dim): StackedEmbedding(of, dim, compress=settings.compress, zeros=zeros) for dim, of in by_dim.items()}
         )
 
     def of(self, column: Column) -> StackedEmbedding:

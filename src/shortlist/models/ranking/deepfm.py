@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from shortlist.models.base import RankingModel
 from shortlist.nn.batch import Batch
-from shortlist.nn.featuriser import EmbeddingSettings, Featuriser
+from shortlist.nn.featuriser import Embeddings, EmbeddingSettings, Featuriser, embedded
 from shortlist.nn.mlp import MLP
 from shortlist.schema import Inputs
 
@@ -42,10 +42,7 @@ class DeepFM(RankingModel):
         super().__init__(config, inputs)
         self.dim = config.embedding_dim
         row = config.model_copy(update={"embedding_dim": self.dim + self.targets})
-        self.features = Featuriser(inputs, row)
-        with torch.no_grad():
-            for table in self.features.embeddings.tables.children():
-                next(table.parameters())[:, self.dim :] = 0
+        self.features = Featuriser(inputs, row, Embeddings(embedded(inputs), row, zeros=self.targets))
         numbers = len(inputs.numbers)
         self.vector_ND = nn.Parameter(torch.randn(numbers, self.dim) * 0.05)
         self.weight_NT = nn.Parameter(torch.zeros(numbers, self.targets))
@@ -55,15 +52,15 @@ class DeepFM(RankingModel):
     def forward(self, batch: Batch) -> Tensor:
         """logits_BT."""
         numbers_BN = batch.numbers_BN
-        vectors_BCD, weights_BCT = self.features.vectors(batch).split([self.dim, self.targets], dim=2)
-        linear_BT: Tensor = weights_BCT.sum(1) + numbers_BN @ self.weight_NT + self.bias_T
-        deep_input_BW = torch.cat([vectors_BCD.flatten(1), numbers_BN], dim=1)
-        deep_BT: Tensor = self.deep(deep_input_BW)
+        rows_BCW = self.features.vectors(batch)
+        sum_BD, weights_BT = rows_BCW.sum(1).split([self.dim, self.targets], dim=1)
+        vectors_BV = rows_BCW[:, :, : self.dim].flatten(1)
+        linear_BT: Tensor = weights_BT + numbers_BN @ self.weight_NT + self.bias_T
+        deep_BT: Tensor = self.deep(torch.cat([vectors_BV, numbers_BN], dim=1))
         # Sum over all pairs of their products, in linear time: (|Σv|² - Σ|v|²) / 2.
-        sum_BD = vectors_BCD.sum(1) + numbers_BN @ self.vector_ND
-        flat_BV = deep_input_BW[:, : self.features.count * self.dim]
-        squares_B1 = _squared(flat_BV) + numbers_BN.square() @ _squared(self.vector_ND)
-        return linear_BT + (_squared(sum_BD) - squares_B1) / 2 + deep_BT
+        squares_B1 = _squared(vectors_BV) + numbers_BN.square() @ _squared(self.vector_ND)
+        pairs_B1 = (_squared(sum_BD + numbers_BN @ self.vector_ND) - squares_B1) / 2
+        return linear_BT + pairs_B1 + deep_BT
 
 
 def _squared(vectors: Tensor) -> Tensor:
