@@ -19,6 +19,7 @@ from shortlist.recipe.sections import Optimiser
 from shortlist.schema import Column, Kind, Side
 from shortlist.testing.inputs import random_rows, ranking_inputs
 from shortlist.training.adagrad import Adagrad
+from shortlist.training.adamw import AdamW
 from shortlist.training.ftrl import FTRL
 from shortlist.training.optimisers import build_optimisers
 
@@ -64,13 +65,13 @@ def test_each_group_gets_what_the_recipe_says() -> None:
     )
     found = {type(optimiser): optimiser.param_groups[0] for optimiser in optimisers}
 
-    assert set(found) == {FTRL, Adagrad, torch.optim.AdamW}
+    assert set(found) == {FTRL, Adagrad, AdamW}
     assert {key: found[FTRL][key] for key in ("lr", "l1", "l2")} == {"lr": 0.3, "l1": 0.01, "l2": 0.02}
     assert [id(p) for p in found[FTRL]["params"]] == [id(model.wide.table.table.weight)]
     assert [id(p) for p in found[Adagrad]["params"]] == [id(model.table.table.weight)]
     assert found[Adagrad]["lr"] == 0.2
-    assert (found[torch.optim.AdamW]["lr"], found[torch.optim.AdamW]["weight_decay"]) == (0.1, 0.05)
-    assert [id(p) for p in found[torch.optim.AdamW]["params"]] == [id(p) for p in model.deep.parameters()]
+    assert (found[AdamW]["lr"], found[AdamW]["weight_decay"]) == (0.1, 0.05)
+    assert [id(p) for p in found[AdamW]["params"]] == [id(p) for p in model.deep.parameters()]
 
 
 @pytest.mark.parametrize(
@@ -82,7 +83,7 @@ def test_each_group_gets_what_the_recipe_says() -> None:
         (Optimiser(name="sgd"), True),
         (Optimiser(name="ftrl"), True),
         (Optimiser(name="ftrl", weight_decay=0.1), True),
-        (Optimiser(name="adamw"), False),
+        (Optimiser(name="adamw"), True),
         (Optimiser(name="adagrad", weight_decay=0.1), False),
         (Optimiser(name="sgd", weight_decay=0.1), False),
     ],
@@ -107,7 +108,7 @@ def test_tables_have_sparse_gradients_where_the_optimiser_takes_them(choice: Opt
 def test_a_table_built_for_one_optimiser_can_be_given_to_another() -> None:
     model = Model()
     build_optimisers(model, choices(embedding=Optimiser(name="adagrad")))
-    build_optimisers(model, choices(embedding=Optimiser(name="adamw")))
+    build_optimisers(model, choices(embedding=Optimiser(name="sgd", weight_decay=0.1)))
 
     assert not model.table.table.sparse
 
@@ -209,7 +210,7 @@ def test_a_table_has_the_same_bits_with_any_number_of_threads(name: str, threads
 def test_a_group_without_parameters_needs_no_optimiser() -> None:
     optimisers = build_optimisers(nn.Linear(2, 1), {"dense": DEFAULT})
 
-    assert [type(optimiser) for optimiser in optimisers] == [torch.optim.AdamW]
+    assert [type(optimiser) for optimiser in optimisers] == [AdamW]
 
 
 def test_a_group_without_a_choice_is_named() -> None:

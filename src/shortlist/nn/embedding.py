@@ -51,7 +51,7 @@ class StackedEmbedding(nn.Module):
         self,
         columns: Sequence[Column],
         dim: int,
-        std: float = 0.05,
+        std: float = 0.01,
         compress: Mapping[str, int] = NONE,
         zeros: int = 0,
     ) -> None:

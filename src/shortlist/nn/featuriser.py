@@ -28,6 +28,8 @@ class EmbeddingSettings(Settings):
 
     embedding_dim: int = Field(16, ge=1)
     """Width of each feature's embedding."""
+    embedding_std: float = Field(0.01, gt=0)
+    """Standard deviation of the values that embeddings begin with. Those of rare values stay near it, and are noise."""
     compress: dict[str, Positive] = {}  # noqa: RUF012  # pydantic copies a mutable default
     """Columns that share rows between their values, each with a number of remainders, such as `{"user.id" = 1000}`:
     n values then take n / 1000 + 1000 rows instead of n."""
@@ -57,7 +59,10 @@ class Embeddings(nn.Module):
         for column in columns:
             by_dim.setdefault(self.dims[column.name], []).append(column)
         self.tables = nn.ModuleDict(
-            {str(dim): StackedEmbedding(of, dim, compress=settings.compress, zeros=zeros) for dim, of in by_dim.items()}
+            {
+                str(dim): StackedEmbedding(of, dim, settings.embedding_std, settings.compress, zeros)
+                for dim, of in by_dim.items()
+            }
         )
 
     def of(self, column: Column) -> StackedEmbedding:

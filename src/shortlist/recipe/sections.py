@@ -204,6 +204,8 @@ class Ranking(Training):
     """Which model, and its settings."""
     negatives: Negatives = Negatives()
     """Where negative examples come from."""
+    embedding: Optimiser = Optimiser(name="rowwise_adagrad", lr=0.02)
+    """For embedding tables."""
     wide: Optimiser = Optimiser(name="ftrl", lr=0.05)
     """For the linear part."""
 

@@ -13,6 +13,7 @@ from shortlist.nn.groups import Group, grouped
 from shortlist.nn.mapped import mapped_table
 from shortlist.recipe.sections import Optimiser
 from shortlist.training.adagrad import Adagrad
+from shortlist.training.adamw import AdamW
 from shortlist.training.ftrl import FTRL
 from shortlist.training.rowwise_adagrad import RowWiseAdagrad
 from shortlist.training.sparse_adam import SparseAdam
@@ -39,11 +40,16 @@ def build_optimisers(model: nn.Module, choices: Mapping[Group, Optimiser]) -> li
             )
     for group, parameters in members.items():
         _check_mapped(group, choices[group], parameters)
-    sparse = {id(p) for group, ps in members.items() if _updates_rows(choices[group]) for p in ps}
+    sparse = {id(p) for group, ps in members.items() if _takes_sparse(choices[group]) for p in ps}
     for module in model.modules():
         if isinstance(module, StackedEmbedding):
             module.table.sparse = id(module.table.weight) in sparse
     return [_build(choices[group], parameters) for group, parameters in members.items()]
+
+
+def _takes_sparse(choice: Optimiser) -> bool:
+    """Whether the optimiser wants the gradient of a table as the batch's rows alone."""
+    return choice.name == "adamw" or _updates_rows(choice)
 
 
 def _updates_rows(choice: Optimiser) -> bool:
@@ -68,7 +74,7 @@ def _build(choice: Optimiser, parameters: list[nn.Parameter]) -> torch.optim.Opt
     lr, decay = choice.lr, choice.weight_decay
     match choice.name:
         case "adamw":
-            return torch.optim.AdamW(parameters, lr=lr, weight_decay=decay, fused=True)
+            return AdamW(parameters, lr, decay)
         case "adagrad" if decay > 0:
             return torch.optim.Adagrad(parameters, lr, weight_decay=decay, initial_accumulator_value=0.1)
         case "adagrad":

@@ -44,7 +44,7 @@ class DeepFM(RankingModel):
         row = config.model_copy(update={"embedding_dim": self.dim + self.targets})
         self.features = Featuriser(inputs, row, Embeddings(embedded(inputs), row, zeros=self.targets))
         numbers = len(inputs.numbers)
-        self.vector_ND = nn.Parameter(torch.randn(numbers, self.dim) * 0.05)
+        self.vector_ND = nn.Parameter(torch.randn(numbers, self.dim) * config.embedding_std)
         self.weight_NT = nn.Parameter(torch.zeros(numbers, self.targets))
         self.bias_T = nn.Parameter(torch.zeros(self.targets))
         self.deep = MLP(self.features.count * self.dim + numbers, config.hidden, self.targets, config.dropout)

@@ -32,6 +32,8 @@ class TwoTower(RetrievalModel):
         """Width of the common space."""
         embedding_dim: int = Field(64, ge=1)
         """Width of each feature's embedding."""
+        embedding_std: float = Field(0.05, gt=0)
+        """Standard deviation of the values that embeddings begin with."""
         hidden: tuple[int, ...] = ()
         """Widths of the hidden layers of both towers; none for a linear projection."""
         dropout: float = Field(0.0, ge=0, lt=1)
