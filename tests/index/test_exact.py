@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 
 from shortlist.features.rows import Floats, RaggedBag
 from shortlist.index import exact
-from shortlist.index.exact import ExactIndex, top_k
+from shortlist.index.exact import ExactIndex
 
 DIM = 3
 
@@ -38,7 +40,7 @@ item_lists = st.lists(st.lists(st.integers(1, 11), max_size=8), min_size=3, max_
     exclude=st.none() | item_lists,
     allowed=st.none() | item_lists,
     ineligible=st.none() | st.sets(st.integers(1, 11)),
-    block=st.sampled_from([1, 24, 2**24]),
+    block=st.sampled_from([(1, 1), (6, 2), (2**20, 128)]),
 )
 def test_equals_the_naive_loop(
     seed: int,
@@ -46,12 +48,13 @@ def test_equals_the_naive_loop(
     exclude: list[list[int]] | None,
     allowed: list[list[int]] | None,
     ineligible: set[int] | None,
-    block: int,
+    block: tuple[int, int],
 ) -> None:
     vectors_ID, query_UD = vectors(12, seed), vectors(3, seed + 1)
     eligible_I = None if ineligible is None else np.array([i not in ineligible for i in range(12)])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(exact, "BLOCK_FLOATS", block)
+        patch.setattr(exact, "BLOCK_FLOATS", block[0])
+        patch.setattr(exact, "QUERIES", block[1])
         item_UK, score_UK = ExactIndex(vectors_ID, eligible_I).search(
             query_UD, k, RaggedBag.of(exclude) if exclude else None, RaggedBag.of(allowed) if allowed else None
         )
@@ -89,20 +92,14 @@ def test_no_query_and_no_item_are_no_error() -> None:
     assert nothing.tolist() == [[0, 0, 0]] * 2
 
 
-@given(
-    scores=st.lists(
-        st.lists(st.sampled_from([-np.inf, 0.0, 1.0, 2.0]), min_size=9, max_size=9), min_size=1, max_size=4
-    ),
-    k=st.integers(0, 12),
-)
-def test_equal_scores_are_taken_from_the_left(scores: list[list[float]], k: int) -> None:
-    score_UI = np.array(scores, np.float32)
-    place_UK, score_UK = top_k(score_UI, k)
-    width = min(k, 9)
+def test_memory_does_not_grow_with_the_catalogue() -> None:
+    vectors_ID, query_UD = vectors(300_000, 0), vectors(64, 1)
+    index = ExactIndex(vectors_ID)
+    tracemalloc.start()
+    try:
+        index.search(query_UD, 10)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
 
-    assert place_UK.shape == (len(scores), width)
-    for row, place_K, score_K in zip(scores, place_UK.tolist(), score_UK.tolist(), strict=True):
-        expected = sorted(range(9), key=lambda place: -row[place])[:width]
-        assert score_K == [row[place] for place in expected]
-        finite = [place for place in expected if row[place] > -np.inf]
-        assert place_K[: len(finite)] == finite
+    assert peak < 32 * 2**20 < 300_000 * 64 * 4

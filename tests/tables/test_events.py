@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -13,7 +14,7 @@ from shortlist.schema.expression import ExpressionError
 from shortlist.tables.audit import Audit
 from shortlist.tables.duckdb import DuckDB
 from shortlist.tables.events import Log, clean
-from shortlist.tables.names import COPIES, ITEM, LABEL, SOURCE, TIME, USER, WEIGHT, target
+from shortlist.tables.names import ITEM, LABEL, SOURCE, TIME, USER, WEIGHT, target
 
 NOW = 1_700_000_000.0
 ROLES: dict[str, Any] = {"user_id": "user", "item_id": "item", "timestamp": "time"}
@@ -52,9 +53,9 @@ def test_columns_by_their_parts(engine: DuckDB) -> None:
     rows, audit = _clean(engine, log)
     assert rows == [
         {SOURCE: 0, USER: 1, ITEM: "a", TIME: 10, target(0): 0.0, target(1): 0.6, target(2): 1.0}
-        | {WEIGHT: 0.5, LABEL: "train", "device": "tv", COPIES: 1},
+        | {WEIGHT: 0.5, LABEL: "train", "device": "tv"},
         {SOURCE: 1, USER: 2, ITEM: "b", TIME: 20, target(0): 1.0, target(1): 1.0, target(2): 1.0}
-        | {WEIGHT: 1.0, LABEL: "test", "device": None, COPIES: 1},
+        | {WEIGHT: 1.0, LABEL: "test", "device": None},
     ]
     assert _found(audit) == {"rows without a weight of 0 or more (they weigh 1)": (1, "treated as missing")}
 
@@ -106,9 +107,44 @@ def test_repeated_rows_are_dropped_where_there_are_times(engine: DuckDB) -> None
         "unused": [1, 2, 3, 4, 5],
     }
     rows, audit = _clean(engine, _log(engine, columns, ROLES, context=("device",)))
-    assert [(row[SOURCE], row[COPIES]) for row in rows] == [(0, 3), (3, 1), (4, 1)]
+    assert [row[SOURCE] for row in rows] == [0, 3, 4]
     assert _found(audit) == {"rows that repeat another one exactly": (2, "dropped")}
     assert (audit.rows_read, audit.rows_kept) == (5, 3)
+
+
+def test_of_equal_rows_the_first_is_kept_whatever_they_hold(engine: DuckDB) -> None:
+    """Compared with rows told apart by hand: nulls, NaN, Unicode that looks alike, lists, ties in all but one."""
+    random = np.random.default_rng(5)
+    rows = 2_000
+    choices: dict[str, list[Any]] = {
+        "user": [1, 2],
+        "item": ["a", "\u00e9", "e\u0301", "\U0001f600"],
+        "time": [5, 6, 7],
+        "price": [None, float("nan"), 1.5, 1e300, 5e-324],
+        "tags": [None, [], ["x"], ["x", "y"], [None]],
+        "rating": [0.0, 1.0],
+    }
+    drawn = {
+        name: [values[place] for place in random.integers(len(values), size=rows)] for name, values in choices.items()
+    }
+    log = _log(engine, drawn, {**ROLES, "targets": {"liked": "rating > 0"}}, context=("price", "tags"))
+    kept, audit = _clean(engine, log)
+    first: dict[str, int] = {}
+    for row in range(rows):
+        first.setdefault(repr([drawn[name][row] for name in choices]), row)
+    assert [row[SOURCE] for row in kept] == sorted(first.values())
+    assert _found(audit)["rows that repeat another one exactly"] == (rows - len(first), "dropped")
+    assert (audit.rows_read, audit.rows_kept) == (rows, len(first))
+    assert [repr(row["price"]) for row in kept] == [repr(drawn["price"][row[SOURCE]]) for row in kept]
+
+
+def test_numbers_among_text_ids_are_noted(engine: DuckDB) -> None:
+    columns = {"user": [1, 1, 1, 1], "item": ["17", "9a", "a9", "٣"], "time": [1, 2, 3, 4]}
+    _, audit = _clean(engine, _log(engine, columns, ROLES))
+    (finding,) = audit.findings
+    assert finding.line() == "1 numbers among the text ids of `item`: taken as text, like the rest (row 0: item = '17')"
+    columns["item"] = ["1", "2", "3", "4"]
+    assert _clean(engine, _log(engine, columns, ROLES))[1].findings == []
 
 
 def test_impressions_without_times_may_repeat(engine: DuckDB) -> None:

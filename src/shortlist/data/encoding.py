@@ -6,23 +6,30 @@ Legend: n rows of a batch, T targets.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
 import ibis
 import numpy as np
 import pyarrow as pa
 
+from shortlist.core.profile import span
+from shortlist.data.sorting import BUCKET_ROWS, cuts_between, sample_step, sorted_buckets
 from shortlist.features.base import Transform
 from shortlist.features.categorical import Categorical
 from shortlist.features.encoder import Encoder
 from shortlist.features.rows import Longs, matrix_to_arrow
-from shortlist.schema import Side
+from shortlist.schema import Side, Split
 from shortlist.tables.engine import Engine
 from shortlist.tables.entities import Entities
-from shortlist.tables.hashing import pseudo_random
+from shortlist.tables.hashing import PRIME, one_in, pseudo_random
 from shortlist.tables.names import ITEM, KEY, ROW, SOURCE, SPLIT, TIME, USER, WEIGHT, target
+from shortlist.tables.ordering import Bounds, bounds, packed
 
 BATCH_ROWS = 131_072
-_TITLE, _TABLE_KEY = "#title", "#table_key"
+_TITLE, _TABLE_KEY, _DRAW = "#title", "#table_key", "#draw"
+_TYPES = {USER + ROW: np.int32, ITEM + ROW: np.int32, TIME: np.int64}
+"""Columns of which some logs have a single value."""
+_WITHIN = {SPLIT: Bounds(min(Split), max(Split)), _DRAW: Bounds(0, PRIME - 1)}
 
 
 def with_rows(engine: Engine, table: ibis.Table, transforms: Sequence[Transform]) -> tuple[ibis.Table, list[str]]:
@@ -74,7 +81,8 @@ def entity_batch(
     encoded = [encoder.apply(unknown).to_arrow()]
     titles = [pa.nulls(1, pa.string())]
     for batch in engine.batches(ordered, BATCH_ROWS):
-        encoded.append(encoder.apply(batch).to_arrow())
+        with span("apply"):
+            encoded.append(encoder.apply(batch).to_arrow())
         titles.append(batch.column(_TITLE).cast(pa.string()) if title else pa.nulls(batch.num_rows, pa.string()))
     columns = {name: pa.concat_arrays([part[name] for part in encoded]) for name in encoded[0]}
     columns["key"] = pa.concat_arrays([pa.nulls(1, entities.keys.type), entities.keys])
@@ -90,43 +98,75 @@ def _after_zero(counts: Longs) -> Longs:
 
 
 def event_batches(
-    engine: Engine, encoder: Encoder, events: ibis.Table, entities: Mapping[str, Entities], targets: int
+    engine: Engine,
+    encoder: Encoder,
+    events: ibis.Table,
+    entities: Mapping[str, Entities],
+    rows: int,
+    scratch: Path,
 ) -> Iterator[pa.RecordBatch]:
-    """Events as they are stored, in their order.
+    """All `rows` events as they are stored, in their order; what does not fit in memory lies in the folder `scratch`.
 
     `entities` are those that the log has, by `names.USER` and `names.ITEM`. The order is: user, time, part (what was
     held out comes after the training events of the same moment), then by chance, so that equal times tell nothing.
     """
-    table, needed = with_rows(engine, events, encoder.transforms)
-    for key in (USER, ITEM):
-        table = _with_entity_row(engine, table, key, entities.get(key))
-    user, item = table[USER + ROW], table[ITEM + ROW]
-    drawn = (user, item) if len(entities) == 2 else (table[SOURCE],)
-    order = [user, TIME, SPLIT, pseudo_random(*drawn, seed=0), item, *map(target, range(targets)), SOURCE]
-    weight = [WEIGHT] if WEIGHT in table.columns else []
-    columns = [USER + ROW, ITEM + ROW, TIME, SPLIT, *map(target, range(targets)), *weight]
-    ordered = table.order_by(order).select(*dict.fromkeys([*columns, *needed]))
-    for batch in engine.batches(ordered, BATCH_ROWS):
-        yield _stored(encoder, batch, targets)
+    labels = [name for name in map(target, range(len(events.columns))) if name in events.columns]
+    within = bounds(engine, events, [TIME, *labels, SOURCE])
+    rows_of = {key: engine.table("rows", found.to_arrow()) for key, found in entities.items()}
+
+    def placed(table: ibis.Table) -> tuple[ibis.Table, list[str]]:
+        """With the entities' rows, and the names of the keys to sort by."""
+        for key in (USER, ITEM):
+            table = _with_entity_row(table, key, rows_of.get(key))
+            within[key + ROW] = Bounds(0, len(entities[key].keys) if key in entities else 0)
+        table = table.mutate(**{_DRAW: _drawn(table, both=len(entities) == 2)})
+        order = [USER + ROW, TIME, SPLIT, _DRAW, ITEM + ROW, *labels, SOURCE]
+        keys = packed(table, order, {**within, **_WITHIN})
+        return table.mutate(**keys), list(keys)
+
+    sample, keys = placed(engine.cache("sample", events.filter(one_in(sample_step(rows), events[SOURCE]))))
+    cuts = cuts_between(engine.to_arrow(sample.select(keys[0]))[keys[0]].to_numpy(), rows, BUCKET_ROWS)
+    table, needed = with_rows(engine, placed(events)[0], encoder.transforms)
+    constant = {name: within[name].low for name in _TYPES if name in within and within[name].size == 1}
+    moving = [name for name in (*_TYPES, SPLIT, *labels, WEIGHT) if name in table.columns and name not in constant]
+    unsorted = engine.batches(table.select(*dict.fromkeys([*moving, *needed, *keys])), BATCH_ROWS)
+    for bucket in sorted_buckets(unsorted, keys, cuts, scratch):
+        with span("apply"):
+            stored = _stored(encoder, _with_constants(bucket, constant), labels)
+        yield stored
 
 
-def _with_entity_row(engine: Engine, table: ibis.Table, key: str, entities: Entities | None) -> ibis.Table:
-    if entities is None:
+def _drawn(table: ibis.Table, both: bool) -> ibis.Value:
+    """By chance, but the same for the same user and item, where there are both."""
+    columns = (table[USER + ROW], table[ITEM + ROW]) if both else (table[SOURCE],)
+    return pseudo_random(*columns, seed=0)
+
+
+def _with_entity_row(table: ibis.Table, key: str, rows: ibis.Table | None) -> ibis.Table:
+    if rows is None:
         return table.mutate(**{key + ROW: ibis.literal(0, "int32")})
-    rows = engine.table("rows", entities.to_arrow().rename_columns([key + KEY, key + ROW]))
-    return table.join(rows, table[key] == rows[key + KEY]).drop(key + KEY)
+    found = rows.rename({key + KEY: KEY, key + ROW: ROW})
+    return table.join(found, table[key] == found[key + KEY]).drop(key + KEY)
 
 
-def _stored(encoder: Encoder, batch: pa.RecordBatch, targets: int) -> pa.RecordBatch:
-    targets_nT = np.empty((batch.num_rows, targets), np.float32)
-    for place in range(targets):
-        targets_nT[:, place] = batch.column(target(place)).to_numpy()
+def _with_constants(batch: pa.RecordBatch, constant: Mapping[str, int]) -> pa.RecordBatch:
+    """What is the same in every row need not be moved about with them."""
+    for name, value in constant.items():
+        if name not in batch.schema.names:
+            batch = batch.append_column(name, pa.array(np.full(batch.num_rows, value, _TYPES[name])))
+    return batch
+
+
+def _stored(encoder: Encoder, batch: pa.RecordBatch, labels: Sequence[str]) -> pa.RecordBatch:
+    targets_nT = np.empty((batch.num_rows, len(labels)), np.float32)
+    for place, label in enumerate(labels):
+        targets_nT[:, place] = batch.column(label).to_numpy()
     columns = {
         **encoder.apply(batch).to_arrow(),
         "user": batch.column(USER + ROW),
         "item": batch.column(ITEM + ROW),
         "time": batch.column(TIME),
-        "split": batch.column(SPLIT),
+        "split": batch.column(SPLIT).cast(pa.int8()),
         "targets": matrix_to_arrow(targets_nT),
     }
     if WEIGHT in batch.schema.names:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,11 +14,13 @@ import numpy as np
 
 from shortlist.core.errors import DataError
 from shortlist.core.files import whole_folder, write_json
+from shortlist.core.profile import span
 from shortlist.core.progress import Reporter, Silent
 from shortlist.core.version import __version__
 from shortlist.data.encoding import entity_batch, event_batches
 from shortlist.data.fitting import fit_features
 from shortlist.data.reading import Chosen, Tables, choose_features, read_tables
+from shortlist.data.remote import upload
 from shortlist.data.shards import ShardWriter, write_batch
 from shortlist.data.targets import check_targets
 from shortlist.features.base import Transform
@@ -50,7 +53,7 @@ def prepare(
     """
     started = time.monotonic()
     check_split(recipe.split, bool(recipe.schema_.user_id), bool(recipe.schema_.timestamp))
-    with whole_folder(folder) as draft, open_engine(recipe.compute, folder.parent) as engine:
+    with whole_folder(folder) as draft, open_engine(recipe.compute, folder.parent) as engine, span("read"):
         stage = _Stage(engine, recipe, reporter, time.time() if now is None else now)
         facts = stage.write(draft)
         seconds = round(time.monotonic() - started, 3)
@@ -87,17 +90,20 @@ class _Stage:
         for line in [*audit.lines(), *held.lines()]:
             self.reporter.say("prepare", line)
         encoders = self._fit(keyed, held.events, entities, features)
-        self._write_features(draft, encoders, entities, id_types)
+        with span("write"):
+            self._write_features(draft, encoders, entities, id_types)
         for side in _KEYS:
             title = self.recipe.schema_.title if side == Side.ITEM else None
             batch = entity_batch(self.engine, encoders[side], entities[side], keyed.get(side), title)
-            write_batch(draft / f"{side}s.arrow", batch)
+            with span("write"):
+                write_batch(draft / f"{side}s.arrow", batch)
         shards = self._write_events(draft, encoders[Side.CONTEXT], held, entities)
         return {
             "rows": held.rows,
             "users": len(entities[Side.USER].keys),
             "items": len(entities[Side.ITEM].keys),
             "shards": shards,
+            **upload(draft, shards, self.recipe.compute.shards),
             "split": {
                 "kind": self.recipe.split.kind,
                 "valid_from": held.valid_from,
@@ -218,12 +224,16 @@ class _Stage:
 
     def _write_events(self, draft: Path, encoder: Encoder, held: Held, entities: Mapping[Side, Entities]) -> list[str]:
         known = {_KEYS[side]: found for side, found in entities.items() if len(found.keys)}
-        batches = event_batches(self.engine, encoder, held.events, known, len(self.recipe.schema_.targets))
         total = sum(held.rows.values())
+        scratch = draft / "buckets"
+        batches = event_batches(self.engine, encoder, held.events, known, total, scratch)
         writer = ShardWriter(draft, total)
         with self.reporter.bar("prepare", total, "rows") as advance:
             for batch in batches:
-                writer.add(batch)
+                with span("write"):
+                    writer.add(batch)
                 advance(batch.num_rows, "")
-        writer.close()
+        with span("write"):
+            writer.close()
+        shutil.rmtree(scratch, ignore_errors=True)
         return writer.names

@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from shortlist.core.errors import DataError
+
 SHARD_ROWS = 1_000_000
 
 
@@ -18,6 +20,15 @@ def write_batch(path: Path, batch: pa.RecordBatch) -> None:
     """Write an Arrow IPC file that holds this batch alone."""
     with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, batch.schema) as writer:
         writer.write_batch(batch)
+
+
+def read_batch(path: Path) -> pa.RecordBatch:
+    """Map the only record batch of an Arrow IPC file; DataError if that cannot be done."""
+    try:
+        reader = pa.ipc.open_file(pa.memory_map(str(path), "r"))
+        return reader.get_batch(0)
+    except (pa.ArrowInvalid, OSError, IndexError) as error:
+        raise DataError(f"cannot read {path}: {error}. Prepare it again with: shortlist prepare --force") from error
 
 
 def one_batch(batches: Sequence[pa.RecordBatch]) -> pa.RecordBatch:

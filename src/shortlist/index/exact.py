@@ -1,17 +1,30 @@
-"""The exact index: every item scored, in blocks; what the approximate ones are measured against.
+"""The exact index: every item scored; what the approximate ones are measured against.
 
-Legend: U queries, I item rows, K nearest, D dim.
+Items pass by in blocks that stay in the processor's cache. Of a block only the scores above a floor are looked at,
+the k-th best so far of their query, so that finding the best costs little beside the products.
+
+Legend: U queries, Q queries of one block, I item rows, n item rows of one block, K nearest, D dim, P pairs.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
-from shortlist.features.rows import Floats, Ints, RaggedBag
+from shortlist.features.rows import Floats, Ints, Longs, RaggedBag
+from shortlist.index.best import Best
 
-BLOCK_FLOATS = 2**24
-"""Scores held at once: 64 MiB, whatever the catalogue's size."""
+QUERIES = 128
+"""Queries scored together: each item vector is read from memory once for all of them."""
+BLOCK_FLOATS = 2**20
+"""Scores held at once: 4 MiB, which stays in the cache, whatever the catalogue's size."""
+_MOST_ITEMS = 2**17
+"""Items of a block, where there are only a few queries."""
+_MOST_KEPT = 2**22
+"""Answers of a block of queries: bounds memory where nearly all items are asked for."""
 
 
 class ExactIndex:
@@ -27,57 +40,56 @@ class ExactIndex:
     def search(
         self, query_UD: Floats, k: int, exclude: RaggedBag | None = None, allowed: RaggedBag | None = None
     ) -> tuple[Ints, Floats]:
-        """item_UK and score_UK, best first; 0 and -inf where a query has fewer than k items left.
+        """item_UK and score_UK, best first, equal scores by the lower row; 0 and -inf where fewer than k are left.
 
         `exclude` holds item rows of each query that must not be found, `allowed` those it may choose from.
         """
-        queries, items = len(query_UD), len(self.vectors_ID)
-        item_UK = np.zeros((queries, k), np.int32)
-        score_UK = np.full((queries, k), -np.inf, np.float32)
-        block = max(1, BLOCK_FLOATS // max(items, 1))
-        for start in range(0, queries, block):
-            rows = slice(start, min(start + block, queries))
-            score_UI = query_UD[rows] @ self.vectors_ID.T
-            score_UI[:, self._ineligible] = -np.inf
-            if exclude is not None:
-                score_UI[_pairs(exclude, rows)] = -np.inf
-            if allowed is not None:
-                inside_UI = np.zeros(score_UI.shape, bool)
-                inside_UI[_pairs(allowed, rows)] = True
-                score_UI[~inside_UI] = -np.inf
-            found_UK, best_UK = top_k(score_UI, k)
-            item_UK[rows, : found_UK.shape[1]] = np.where(np.isfinite(best_UK), found_UK, 0)
-            score_UK[rows, : found_UK.shape[1]] = best_UK
+        item_UK = np.zeros((len(query_UD), k), np.int32)
+        score_UK = np.full((len(query_UD), k), -np.inf, np.float32)
+        found = min(k, len(self.vectors_ID))
+        block = min(QUERIES, max(1, _MOST_KEPT // max(found, 1)))
+        for start in range(0, len(query_UD) if found else 0, block):
+            rows = slice(start, start + block)
+            excluded, within = (None if bag is None else _Pairs(bag, rows) for bag in (exclude, allowed))
+            best = self._best(query_UD[rows], found, excluded, within)
+            item_UK[rows, :found], score_UK[rows, :found] = best.sorted()
         return item_UK, score_UK
 
-
-def top_k(score_UI: Floats, k: int) -> tuple[Ints, Floats]:
-    """Columns and values of the k highest scores of each row, best first; equal scores by the lower column."""
-    place_UK = np.sort(_highest(score_UI, min(k, score_UI.shape[1])), axis=1)
-    score_UK = np.take_along_axis(score_UI, place_UK, axis=1)
-    order_UK = np.argsort(-score_UK, axis=1, kind="stable")
-    return (
-        np.take_along_axis(place_UK, order_UK, axis=1).astype(np.int32),
-        np.take_along_axis(score_UK, order_UK, axis=1),
-    )
-
-
-def _highest(score_UI: Floats, k: int) -> npt.NDArray[np.int64]:
-    """Columns of the k highest scores of each row, in any order; of equal scores the lowest columns."""
-    rows, columns = score_UI.shape
-    if k in {0, columns}:
-        return np.broadcast_to(np.arange(k), (rows, k))
-    place_UK = np.argpartition(-score_UI, k - 1, axis=1)[:, :k]
-    last_U = np.take_along_axis(score_UI, place_UK, axis=1).min(axis=1)
-    # A partition takes any of the equal scores around its end, so that answers would depend on its algorithm.
-    for u in np.flatnonzero(np.isfinite(last_U)):
-        equal = np.flatnonzero(score_UI[u] == last_U[u])
-        if len(equal) > 1:
-            above = np.flatnonzero(score_UI[u] > last_U[u])
-            place_UK[u] = np.r_[above, equal[: k - len(above)]]
-    return place_UK
+    def _best(self, query_QD: Floats, k: int, exclude: _Pairs | None, allowed: _Pairs | None) -> Best:
+        items, queries = len(self.vectors_ID), len(query_QD)
+        block = min(items, _MOST_ITEMS, max(1, BLOCK_FLOATS // queries))
+        query_DQ = np.ascontiguousarray(query_QD.T)
+        score_nQ = np.empty((block, queries), np.float32)
+        best = Best(queries, k)
+        for start in range(0, items, block):
+            stop = min(start + block, items)
+            scores = np.matmul(self.vectors_ID[start:stop], query_DQ, out=score_nQ[: stop - start])
+            if allowed is not None:
+                outside_nQ = np.ones(scores.shape, bool)
+                outside_nQ[allowed.between(start, stop)] = False
+                scores[outside_nQ] = -np.inf
+            if exclude is not None:
+                scores[exclude.between(start, stop)] = -np.inf
+            scores[self._ineligible[_between(self._ineligible, start, stop)] - start] = -np.inf
+            best.add(scores, start)
+        return best
 
 
-def _pairs(bag: RaggedBag, rows: slice) -> tuple[npt.NDArray[np.int64], Ints]:
-    """Row within the block and item of every value of the bag's rows."""
-    return RaggedBag(bag.values, bag.offsets_n[rows.start : rows.stop + 1]).flat()
+class _Pairs:
+    """The items that a bag holds for some queries, by item."""
+
+    def __init__(self, bag: RaggedBag, rows: slice) -> None:
+        query_P, item_P = RaggedBag(bag.values, bag.offsets_n[rows.start : rows.stop + 1]).flat()
+        order_P = np.argsort(item_P, kind="stable")
+        self._query_P, self._item_P = query_P[order_P], item_P[order_P]
+
+    def between(self, start: int, stop: int) -> tuple[Ints, Longs]:
+        """Of the items from `start` to before `stop`: their distance from `start`, and the query."""
+        inside = _between(self._item_P, start, stop)
+        return self._item_P[inside] - np.int32(start), self._query_P[inside]
+
+
+def _between(sorted_P: npt.NDArray[Any], start: int, stop: int) -> slice:
+    """Where the numbers from `start` to before `stop` stand."""
+    # For one or two numbers `bisect` is many times as fast as `numpy.searchsorted`.
+    return slice(bisect_left(sorted_P, start), bisect_left(sorted_P, stop))

@@ -30,6 +30,7 @@ class DuckDB:
     """An in-memory database that spills to `scratch` beyond half of the machine's memory."""
 
     name = "duckdb"
+    hash_function = "hash"
 
     def __init__(self, threads: int, scratch: Path) -> None:
         self._connection = duckdb.connect(

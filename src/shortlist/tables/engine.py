@@ -7,7 +7,6 @@ client, which alone decides how rows come back.
 from __future__ import annotations
 
 import contextlib
-import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Protocol
 import ibis
 import pyarrow as pa
 
+from shortlist.core.threads import cpu_threads
 from shortlist.recipe.sections import Compute
 
 
@@ -24,6 +24,8 @@ class Engine(Protocol):
 
     name: str
     """As in `compute.engine`."""
+    hash_function: str
+    """Name of the SQL function that hashes any number of columns of any type to an integer."""
 
     def read(self, source: str, position: bool = False) -> ibis.Table:
         """The table of a source; with `position` also `names.SOURCE`. DataError when it cannot be read."""
@@ -56,7 +58,7 @@ def open_engine(compute: Compute, beside: Path) -> Iterator[Engine]:
 
 def _engine(compute: Compute, scratch: Path) -> Engine:
     """Each engine's packages are imported only when it is asked for."""
-    threads = compute.threads or os.cpu_count() or 1
+    threads = cpu_threads(compute.threads)
     if compute.engine == "spark":
         from shortlist.tables.spark import Spark
 

@@ -14,12 +14,14 @@ from shortlist.schema.expression import Expression
 from shortlist.tables.audit import Audit, Finding, example_rows
 from shortlist.tables.counting import count_rows, count_where
 from shortlist.tables.engine import Engine
+from shortlist.tables.hashing import row_hash
 from shortlist.tables.ids import id_key
-from shortlist.tables.names import COPIES, ITEM, LABEL, SOURCE, TIME, USER, WEIGHT, target
+from shortlist.tables.names import ITEM, LABEL, SOURCE, TIME, USER, WEIGHT, target
 from shortlist.tables.numbers import as_number, is_not_finite
 from shortlist.tables.times import seconds
 
 _DAY = 86_400
+_MARK, _COPIES = "#mark", "#copies"
 
 
 @dataclass(frozen=True)
@@ -66,60 +68,73 @@ class Log:
 
 
 def clean(engine: Engine, log: Log, now: float, audit: Audit) -> ibis.Table:
-    """The log's usable rows, cached: `log.kept` and `names.COPIES`. DataError when none is left.
+    """The log's usable rows with the columns `log.kept`. DataError when none is left.
 
     Rows that lack an id, a target or a time, or lie in the future (`now` in Unix seconds), are dropped. Of equal rows
-    with a time one is kept; in a log without times they are impressions that repeat.
+    with a time one is kept, and the rows are cached; in a log without times they are impressions that repeat.
     """
     dropped = _reasons_to_drop(log, now)
     noted = _worth_a_note(log)
+    mixed = _numbers_in_text_ids(log)
     table = log.canonical
     wrong = {**dropped, **noted}
-    audit.rows_read, counts = count_where(engine, table, [condition for condition, _ in wrong.values()])
-    for (what, (condition, column)), count in zip(wrong.items(), counts, strict=True):
+    conditions = [condition for condition, _ in [*wrong.values(), *mixed.values()]]
+    whole = [~condition.fill_null(False) for condition, _ in dropped.values()]
+    usable = ibis.and_(*whole) if whole else ibis.literal(True)
+    audit.rows_read, (audit.rows_kept, *counts) = count_where(engine, table, [usable, *conditions])
+    for (what, (condition, column)), count in zip(wrong.items(), counts, strict=False):
         if count:
             examples = example_rows(engine, table.filter(condition), SOURCE, _shown(log, column))
             audit.add(Finding(what, count, "dropped" if what in dropped else "treated as missing", examples))
-    _note_mixed_ids(engine, log, audit)
-    whole = [~condition.fill_null(False) for condition, _ in dropped.values()]
-    usable = (table.filter(whole) if whole else table).select(*log.kept)
-    rows = _without_copies(engine, log, usable, audit)
+    for (what, (condition, column)), count in zip(mixed.items(), counts[len(wrong) :], strict=True):
+        if 0 < count < audit.rows_read:
+            examples = example_rows(engine, table.filter(condition), SOURCE, [column])
+            audit.add(Finding(what, count, "taken as text, like the rest", examples))
     if audit.rows_kept == 0:
         raise DataError(f"{log.source}: no usable row is left of {audit.rows_read:,}.\n" + "\n".join(audit.lines()))
-    return rows
+    kept = (table.filter(whole) if whole else table).select(*log.kept)
+    return _without_copies(engine, log, kept, audit) if log.roles.timestamp else kept
 
 
-def _note_mixed_ids(engine: Engine, log: Log, audit: Audit) -> None:
-    """Numbers among text ids: they are taken as text, so 17 and "17" are one id, which the owner should know."""
+def _numbers_in_text_ids(log: Log) -> dict[str, tuple[ibis.Value, str]]:
+    """Numbers among text ids: they are taken as text, so 17 and "17" are one id, which the owner should know.
+
+    A comparison with the first digits is far cheaper than the pattern, and leaves few texts to it.
+    """
     table = log.canonical
+    mixed = {}
     for column, name in ((USER, log.roles.user_id), (ITEM, log.roles.item_id)):
-        if name is None or not table[column].type().is_string():
-            continue
-        number = table[column].re_search("^[0-9]+$")
-        rows, (numbers,) = count_where(engine, table, [number.fill_null(False)])
-        if 0 < numbers < rows:
-            examples = example_rows(engine, table.filter(number), SOURCE, [name])
-            audit.add(
-                Finding(f"numbers among the text ids of `{name}`", numbers, "taken as text, like the rest", examples)
-            )
+        if name is not None and table[column].type().is_string():
+            text = table[column]
+            digit_first = (text >= "0") & (text < ":")
+            number = digit_first.ifelse(text.re_search("^[0-9]+$"), False).fill_null(False)
+            mixed[f"numbers among the text ids of `{name}`"] = (number, name)
+    return mixed
 
 
 def _without_copies(engine: Engine, log: Log, usable: ibis.Table, audit: Audit) -> ibis.Table:
-    if not log.roles.timestamp:
-        rows = engine.cache("events", usable.mutate(**{COPIES: ibis.literal(1, "int64")}))
-        audit.rows_kept = count_rows(engine, rows)
-        return rows
-    first = usable.group_by([name for name in log.kept if name != SOURCE])
-    merged = first.aggregate(**{SOURCE: usable[SOURCE].min(), COPIES: usable.count().cast("int64")})
-    rows = engine.cache("events", merged)
-    audit.rows_kept = count_rows(engine, rows)
-    repeated = rows.filter(rows[COPIES] > 1)
-    copies = engine.to_arrow(repeated.aggregate(n=ibis.coalesce((repeated[COPIES] - 1).sum(), 0).cast("int64")))
+    """Rows are grouped by one hash first: only those that share it with another may be equal."""
+    facts = [name for name in log.kept if name != SOURCE]
+    marked = engine.cache("usable", usable.mutate(**{_MARK: row_hash(usable, facts, engine.hash_function)}))
+    shared = marked.group_by(_MARK).aggregate(n=marked.count()).filter(ibis._["n"] > 1).select(_MARK)
+    shared = engine.cache("shared", shared)
+    if count_rows(engine, shared) == 0:
+        return marked.drop(_MARK)
+    alike = marked.semi_join(shared, _MARK).group_by(facts)
+    merged = engine.cache("merged", alike.aggregate(**{SOURCE: ibis._[SOURCE].min(), _COPIES: ibis._.count()}))
+    _note_copies(engine, log, merged, audit)
+    alone = marked.anti_join(shared, _MARK)
+    return engine.cache("events", alone.select(*log.kept).union(merged.select(*log.kept)))
+
+
+def _note_copies(engine: Engine, log: Log, merged: ibis.Table, audit: Audit) -> None:
+    repeated = merged.filter(merged[_COPIES] > 1)
+    copies = engine.to_arrow(repeated.aggregate(n=ibis.coalesce((repeated[_COPIES] - 1).sum(), 0).cast("int64")))
     if count := copies["n"][0].as_py():
+        audit.rows_kept -= count
         shown = [name for name in log.kept if name in (USER, ITEM, TIME)]
         examples = example_rows(engine, repeated, SOURCE, shown)
         audit.add(Finding("rows that repeat another one exactly", count, "dropped", examples))
-    return rows
 
 
 def _reasons_to_drop(log: Log, now: float) -> dict[str, tuple[ibis.Value, str]]:

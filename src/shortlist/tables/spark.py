@@ -36,6 +36,7 @@ class Spark:
     """
 
     name = "spark"
+    hash_function = "xxhash64"
 
     def __init__(self, master: str, threads: int, scratch: Path) -> None:
         need("pyspark", "spark", _PURPOSE)

@@ -83,7 +83,7 @@ def hold_out(engine: Engine, events: ibis.Table, split: Settings, seed: int) -> 
         in_test, in_valid = int(split.test * PRIME), int((split.test + split.valid) * PRIME)
         part = ibis.cases((draw < in_test, 2), (draw < in_valid, 1), else_=0)
     held = events.mutate(**{SPLIT: part.cast("int8")})
-    if split.kind == "leave_one_out":
+    if split.kind != "time":
         held = engine.cache("held", held)
     return Held(held, _rows(engine, held, split.kind), valid_from, test_from)
 
