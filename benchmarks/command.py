@@ -1,0 +1,173 @@
+"""`python -m benchmarks NAME`: run one benchmark, show its figures, keep them."""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import contextlib
+import datetime
+import importlib
+import json
+import os
+import shlex
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from benchmarks.harness import ONE_THREAD, Options, machine, number, versions
+from benchmarks.result import Result
+from shortlist.core.errors import UserError
+from shortlist.core.suggest import did_you_mean
+
+PERFORMANCE = Path(__file__).parents[1] / "docs" / "performance"
+"""Where the latest figures of each benchmark are kept."""
+_PACKAGES = ("shortlist", "torch", "numpy", "pyarrow", "duckdb", "faiss-cpu", "onnxruntime")
+_MISUSE = 2
+_EXAMPLES = """examples:
+  python -m benchmarks                      what there is
+  python -m benchmarks train --quick        does it run? (tiny; its figures say nothing)
+  python -m benchmarks train                measure, and show the figures
+  python -m benchmarks train --json         one line of JSON, kept in docs/performance/train.json too
+  python -m benchmarks report               docs/performance.md and its plot from what is kept there
+
+exit code: 0 every goal was met, 1 one was not, 2 the command makes no sense"""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(_MISUSE, f"{message}\nSee: python -m benchmarks --help\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run what the command line asks for; returns the exit code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    asked = _parser().parse_intermixed_args(given)
+    # NumPy and torch read these when they are imported; a benchmark of several threads sets their number itself.
+    os.environ.update(ONE_THREAD)
+    try:
+        if asked.name is None:
+            print(listing())
+            return 0
+        if asked.name == "report":
+            return _report()
+        return _run(asked, given)
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return _MISUSE
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="python -m benchmarks",
+        description="Ours beside its peers, measured in turns in one run.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("name", nargs="?", help="the benchmark; without it, a list of them")
+    parser.add_argument("arguments", nargs="*", help="what some benchmarks need beside, such as a data set")
+    parser.add_argument(
+        "--json", action="store_true", help="one line of JSON on standard output, kept in docs/performance"
+    )
+    parser.add_argument("--quick", action="store_true", help="tiny sizes, to see whether it runs; nothing is kept")
+    parser.add_argument("--seed", type=int, default=0, help="of all synthetic data (default 0)")
+    parser.add_argument("--work", type=Path, default=Options().work, help="environments and data (default %(default)s)")
+    return parser
+
+
+def descriptions() -> dict[str, str]:
+    """Of each benchmark its description, read without importing it: a module of this folder with a DESCRIPTION."""
+    found = {}
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.Assign | ast.AnnAssign) and _assigned(node) == "DESCRIPTION" and node.value:
+                found[path.stem] = str(ast.literal_eval(node.value))
+    return found
+
+
+def _assigned(node: ast.Assign | ast.AnnAssign) -> str:
+    target = node.targets[0] if isinstance(node, ast.Assign) else node.target
+    return target.id if isinstance(target, ast.Name) else ""
+
+
+def listing() -> str:
+    """The benchmarks with what they measure."""
+    lines = [f"  {name:<9} {text}" for name, text in descriptions().items()]
+    return "\n".join(["Benchmarks:", *lines, "", "Run one with: python -m benchmarks NAME [--json] [--quick]"])
+
+
+def _report() -> int:
+    from benchmarks.report import write_report
+
+    for path in write_report(PERFORMANCE):
+        print(path)
+    return 0
+
+
+def _run(asked: argparse.Namespace, given: Sequence[str]) -> int:
+    known = descriptions()
+    if asked.name not in known:
+        raise UserError(f"there is no benchmark `{asked.name}`.{did_you_mean(asked.name, [*known, 'report'])}")
+    options = Options(
+        quick=asked.quick, seed=asked.seed, work=asked.work.expanduser(), arguments=tuple(asked.arguments)
+    )
+    with _prints_to_stderr():
+        result = importlib.import_module(f"benchmarks.{asked.name}").run(options)
+    if not asked.json:
+        print(shown(result))
+        return 0 if result.passed else 1
+    facts = stamped(result, options, given)
+    print(json.dumps(facts, allow_nan=False))
+    if not options.quick:
+        PERFORMANCE.mkdir(parents=True, exist_ok=True)
+        path = PERFORMANCE / ("-".join([asked.name, *options.arguments]) + ".json")
+        path.write_text(json.dumps(facts, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    return 0 if result.passed else 1
+
+
+@contextlib.contextmanager
+def _prints_to_stderr() -> Iterator[None]:
+    """Whatever writes to standard output in the block, libraries in C included, lands on standard error."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
+
+
+def stamped(result: Result, options: Options, given: Sequence[str]) -> dict[str, Any]:
+    """The figures with machine, date, versions, seed and command."""
+    return {
+        **result.to_json(),
+        "machine": machine(),
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "versions": versions(*_PACKAGES),
+        "seed": options.seed,
+        "quick": options.quick,
+        "command": shlex.join(["python", "-m", "benchmarks", *given]),
+    }
+
+
+def shown(result: Result) -> str:
+    """The figures for people: the ratio first."""
+    rows = []
+    if result.ratio is not None:
+        rows.append(("ratio", f"{result.ratio:.2f} x the best peer"))
+    rows.append(("ours", f"{number(result.ours)} {result.unit}"))
+    for name, value in sorted(result.peers.items(), key=_best_first):
+        rows.append((name, value if isinstance(value, str) else number(value)))
+    if result.limit is not None and result.of_limit is not None:
+        rows.append(("limit", f"{number(result.limit)}, of which ours is {result.of_limit:.0%}"))
+    for name, (asked, measured, met) in result.goals.items():
+        rows.append((f"goal: {name}", f"{number(measured)} for {number(asked)}: {'met' if met else 'NOT MET'}"))
+    width = max(len(name) for name, _ in rows)
+    title = f"{result.name}: {'every goal met' if result.passed else 'a goal was NOT MET'}"
+    return "\n".join([title, *(f"  {name:<{width}}  {text}" for name, text in rows)])
+
+
+def _best_first(peer: tuple[str, float | str]) -> tuple[bool, float]:
+    return isinstance(peer[1], str), -peer[1] if isinstance(peer[1], int | float) else 0.0

@@ -1,0 +1,1 @@
+"""The peers' workers: each runs in the environment of the requirements beside it and imports nothing of ours."""
