@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from benchmarks.encoding_by_hand import LABEL, NUMBERS, TEXTS, serve_encoding
 
 
-def ways():
+def ways() -> dict[str, Callable[[str, str], None]]:
     """They write uncompressed Feather files; `random` ones put the rows into random order before."""
     import numpy as np
     import pandas as pd

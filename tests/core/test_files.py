@@ -17,6 +17,7 @@ from shortlist.core.files import (
     fingerprint,
     link_or_copy,
     read_json,
+    remove_folder,
     sha256,
     whole_file,
     whole_folder,
@@ -197,10 +198,13 @@ def test_a_file_has_its_second_name_with_or_without_hard_links(
 
     if not links:
         monkeypatch.setattr(os, "link", refused)
-    (tmp_path / "a").write_text("a")
+    with (tmp_path / "a").open("wb") as file:
+        file.truncate(2**24)
+        file.write(b"a")
     link_or_copy(tmp_path / "a", tmp_path / "b")
 
-    assert (tmp_path / "b").read_text() == "a"
+    assert (tmp_path / "b").read_bytes() == (tmp_path / "a").read_bytes()
+    assert (tmp_path / "b").stat().st_blocks <= (tmp_path / "a").stat().st_blocks
     assert (tmp_path / "a").samefile(tmp_path / "b") is links
 
 
@@ -217,3 +221,17 @@ def test_a_copy_has_the_bytes_and_the_holes(places: list[int], tmp_path: Path) -
     assert (tmp_path / "new").read_bytes() == (tmp_path / "old").read_bytes()
     assert new.st_size == old.st_size
     assert new.st_blocks <= old.st_blocks
+
+
+def test_a_folder_is_removed_as_a_whole(older: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def killed(folder: Path, ignore_errors: bool) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("shutil.rmtree", killed)
+        with pytest.raises(KeyboardInterrupt):
+            remove_folder(older)
+    assert not older.exists()
+    clear_unfinished(older.parent)
+    assert names(older.parent) == []
+    remove_folder(older)

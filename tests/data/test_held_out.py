@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
+import pyarrow as pa
 import pytest
 
+from shortlist.data.event_shard import EventShard
 from shortlist.data.held_out import HeldOut, hold_out
 from shortlist.data.prepared import Prepared
+from shortlist.features.rows import RaggedBag
 from shortlist.schema import Split
+from tests.data.shards import log_folder
 from tests.evaluation import toy
 
 USERS, ITEMS = 12, 8
@@ -91,3 +97,20 @@ def test_requests_follow_the_order_of_the_users(data: Prepared) -> None:
 
     assert users == held_out.user_U.tolist()
     assert max(len(rows) for _, rows in held_out.requests(2)) == 2
+
+
+def test_requests_open_only_the_shards_that_have_some(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shards = Prepared.open(log_folder(tmp_path / "prepared", 4, 10)).shards
+    none = RaggedBag(np.zeros(0, np.int32), np.zeros(3, np.int64))
+    users = np.array([1, 2], np.int32)
+    held_out = HeldOut(shards, np.array([1, 3]), np.array([0, 0]), users, none, none, none, 0)
+    opened: list[str] = []
+    of = EventShard.of
+
+    def counted(name: str, batch: pa.RecordBatch) -> EventShard:
+        opened.append(name)
+        return of(name, batch)
+
+    monkeypatch.setattr(EventShard, "of", counted)
+    assert [int(shard.time[rows[0]]) for shard, rows in held_out.requests(2)] == [1, 3]
+    assert opened == ["events-00001.arrow", "events-00003.arrow"]

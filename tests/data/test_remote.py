@@ -5,12 +5,14 @@ The file system is a local folder behind fsspec that is slow, counts, and fails 
 
 from __future__ import annotations
 
+import errno
 import threading
 import time
 from pathlib import Path
 from typing import Any, ClassVar
 
 import fsspec
+import pyarrow as pa
 import pytest
 from fsspec.implementations.local import LocalFileSystem
 
@@ -21,6 +23,7 @@ from shortlist.data.event_rows import EventRows
 from shortlist.data.loader import Gather, ranking_rows
 from shortlist.data.prepared import Prepared
 from shortlist.data.remote import REMOTE, upload
+from shortlist.data.shards import read_batch
 from shortlist.schema import Split
 from tests.data.shards import log_folder
 
@@ -94,6 +97,17 @@ def test_uploading_moves_the_shards_and_names_them(tmp_path: Path) -> None:
     assert upload(folder, names, None) == {}
 
 
+def test_a_place_that_can_be_no_folder_is_one_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    folder = log_folder(tmp_path / "near", 1, ROWS)
+    names = read_json(folder / "manifest.json")["shards"]
+
+    with pytest.raises(
+        DataError, match=r"cannot upload file://.*/file/far/events-.*: .*Error .*may this machine write"
+    ):
+        upload(folder, names, f"file://{tmp_path}/file/far")
+
+
 def test_an_upload_that_was_broken_off_goes_on(tmp_path: Path) -> None:
     def uploaded_files(folder: Path) -> list[Path]:
         names = read_json(log_folder(folder, 3, ROWS) / "manifest.json")["shards"]
@@ -162,6 +176,32 @@ def test_faults_that_stay_are_one_clear_error(tmp_path: Path, uploaded: Path, sl
     with pytest.raises(DataError, match=r"cannot fetch slow://.*events-00003.*ConnectionResetError reset by peer"):
         Prepared.open(uploaded).shards[3]
     assert list((tmp_path / "cache" / "shards").glob("[!.]*")) == []
+
+
+def test_a_full_disk_is_not_tried_again(uploaded: Path, slow: type[SlowFiles]) -> None:
+    slow.faults += [OSError(errno.ENOSPC, "No space left on device")] * 3
+
+    with pytest.raises(
+        EnvironmentFault, match=r"the disk is full: .*SHORTLIST_CACHE, or .*compute\.cache_gib"
+    ) as fault:
+        Prepared.open(uploaded).shards[3]
+    assert "--runs" not in str(fault.value)
+    assert len(slow.faults) == 2
+
+
+def test_a_shard_that_made_room_before_it_was_read_is_fetched_again(
+    uploaded: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = Prepared.open(uploaded)
+
+    def too_late(path: Path) -> pa.RecordBatch:
+        if len(SlowFiles.fetched) == 1:
+            path.unlink()
+        return read_batch(path)
+
+    monkeypatch.setattr(remote, "read_batch", too_late)
+    assert len(data.shards[3]) == ROWS
+    assert SlowFiles.fetched == ["events-00003"] * 2
 
 
 def far_file(tmp_path: Path, name: str) -> Path:

@@ -77,6 +77,18 @@ def test_padding_gets_no_gradient(table: StackedEmbedding) -> None:
     assert touched == [7]
 
 
+@pytest.mark.parametrize("lengths", [[1, 0], [0, 2]])
+def test_padding_touches_no_row_that_the_batch_has_not(table: StackedEmbedding, lengths: list[int]) -> None:
+    """An optimiser of the batch's rows would move it: with moments also by a gradient of zero."""
+    table.table.sparse = True
+    bag = Bag(torch.tensor([[21, 24], [23, 24]]), torch.tensor(lengths))
+    table.pooled(bag, TAGS).sum().backward()
+
+    assert table.table.weight.grad is not None
+    touched = set(table.table.weight.grad.coalesce().indices()[0].tolist())
+    assert touched == ({7 + 1} if lengths == [1, 0] else {7 + 3, 7 + 4})
+
+
 def test_recency_weights_equal_a_loop() -> None:
     recency = RecencyWeights(4)
     with torch.no_grad():

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pytest
 
 from shortlist.tables.duckdb import DuckDB
 from shortlist.tables.ordering import Bounds, bounds, packed
 
+Array = npt.NDArray[Any]
 
-def _order(engine: DuckDB, columns: dict[str, np.ndarray], names: list[str]) -> tuple[list[int], int]:
+
+def _order(engine: DuckDB, columns: dict[str, Array], names: list[str]) -> tuple[list[int], int]:
     rows = len(next(iter(columns.values())))
     table = engine.table("rows", pa.table({"place": range(rows), **columns}))
     keys = packed(table, names, bounds(engine, table, names))
@@ -21,7 +26,7 @@ def _order(engine: DuckDB, columns: dict[str, np.ndarray], names: list[str]) -> 
 @pytest.mark.parametrize(("size", "keys"), [(2, 1), (1_000, 1), (2**31, 2), (2**61, 4)])
 def test_the_order_is_that_of_the_columns(engine: DuckDB, size: int, keys: int) -> None:
     random = np.random.default_rng(size)
-    columns = {
+    columns: dict[str, Array] = {
         "a": random.integers(-3, 3, 500).astype(np.int8),
         "b": random.integers(-(size // 2), size - size // 2, 500),
         "c": random.integers(-2, 2, 500).astype(np.float64),

@@ -12,9 +12,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from shortlist.core.errors import DataError
+from shortlist.core.errors import DataError, RecipeError
 from shortlist.core.progress import Silent
-from shortlist.recipe.sections import Training
+from shortlist.recipe.sections import Schedule, Training
 from shortlist.training.checkpoint import Checkpoints
 from shortlist.training.fit import fit
 
@@ -56,7 +56,7 @@ class Scripted:
         return {"score": self.scores[len(self.epochs) - 1], "other": 0.0}
 
 
-def fitted(task: Scripted, **settings: int) -> list[dict[str, object]]:
+def fitted(task: Scripted, **settings: int | Schedule) -> list[dict[str, object]]:
     sgd = torch.optim.SGD(task.model.parameters(), lr=1.0)
     with tempfile.TemporaryDirectory() as folder:
         checkpoints = Checkpoints(Path(folder), {}, 60.0, Silent(), task.name)
@@ -130,6 +130,11 @@ def test_a_model_that_diverges_later_keeps_its_best_epoch(task: Scripted) -> Non
 
     assert [entry["epoch"] for entry in history] == [1, 2]
     assert task.model.weight.item() == 2
+
+
+def test_a_warm_up_longer_than_the_run_names_its_stage() -> None:
+    with pytest.raises(RecipeError, match=r"scripted\.schedule\.warmup: 4 steps"):
+        fitted(Scripted([1, 1]), epochs=2, schedule=Schedule(warmup=4))
 
 
 def test_no_rows_are_no_division_by_zero() -> None:

@@ -149,6 +149,20 @@ def test_the_best_epoch_is_kept_through_interruptions(tmp_path: Path) -> None:
     assert bits(again.model) == bits(whole.model)
 
 
+@pytest.mark.parametrize("seconds", [0, 1e9])
+def test_a_fit_that_stopped_is_not_gone_on_with(seconds: float, tmp_path: Path) -> None:
+    """As by a process that was killed after the table went back to the best epoch, before the result was written."""
+    task = scoring(mapped(tmp_path), [1, float("nan")])
+    history = run(task, tmp_path, seconds=seconds)
+    again = mapped(tmp_path)
+    made: list[tuple[int, int]] = []
+    again.before = lambda epoch, batch: made.append((epoch, batch))
+
+    assert run(again, tmp_path, seconds=seconds) == history
+    assert made == []
+    assert bits(again.model) == bits(task.model)
+
+
 def test_what_is_kept_for_the_best_epoch_is_no_larger_than_the_table(tmp_path: Path) -> None:
     task = scoring(mapped(tmp_path), [3, 2, 1])
     run(task, tmp_path, seconds=0)

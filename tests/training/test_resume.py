@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,6 +12,8 @@ import torch
 
 from shortlist.core.errors import DataError
 from shortlist.core.progress import Advance
+from shortlist.training import checkpoint
+from shortlist.training.checkpoint import Checkpoint, Checkpoints
 from shortlist.training.precision import Precision
 from tests.training.fitted import EPOCHS, IDENTITY, SETTINGS, STEPS, Task, bits, run
 
@@ -132,7 +135,9 @@ def test_a_fit_that_is_complete_trains_no_more(tmp_path: Path, whole: dict[str, 
 
 
 def test_no_more_than_two_are_kept_and_the_best_weights_once(tmp_path: Path) -> None:
-    run(Task(), tmp_path, seconds=0)
+    task, scores = Task(), iter([3.0, 2.0, 1.0])
+    task.validate = lambda: {"score": next(scores)}  # type: ignore[method-assign]
+    run(task, tmp_path, seconds=0)
     kept = sorted(path for path in tmp_path.iterdir())
 
     assert len(kept) == 2
@@ -168,6 +173,47 @@ def break_file(path: Path, damage: str) -> None:
         path.write_bytes(content[: len(content) // 2])
     else:
         path.write_bytes(content[:-64] + bytes(64))
+
+
+@pytest.mark.parametrize("fault", [RuntimeError("can't allocate memory"), PermissionError(13, "Permission denied")])
+def test_what_is_no_damage_removes_no_checkpoint(
+    fault: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(Task(), tmp_path)
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+
+    def fail(path: Path) -> None:
+        raise fault
+
+    monkeypatch.setattr(checkpoint, "load_file", fail)
+    with pytest.raises(type(fault)):
+        run(Task(), tmp_path)
+
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
+
+
+def test_what_was_read_is_not_held_while_it_trains(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model that fills half of the memory can go on."""
+    task = Task()
+    task.before = raising((1, 3))
+    with pytest.raises(Interrupted):
+        run(task, tmp_path, seconds=0)
+    read: list[weakref.ref[torch.Tensor]] = []
+    held: list[bool] = []
+
+    def latest(self: Checkpoints, original: Callable[..., Checkpoint] = Checkpoints.latest) -> Checkpoint:  # type: ignore[assignment]
+        found = original(self)
+        read.extend(weakref.ref(weight) for weight in found.weights.values())
+        return found
+
+    monkeypatch.setattr(Checkpoints, "latest", latest)
+    again = Task()
+    again.before = lambda epoch, batch: held.append(any(weight() is not None for weight in read))
+    run(again, tmp_path)
+
+    assert read
+    assert held
+    assert not any(held)
 
 
 def test_with_all_of_them_damaged_it_begins_anew(whole: dict[str, bytes], tmp_path: Path) -> None:

@@ -126,5 +126,5 @@ def test_ftrl_is_left_out() -> None:
 
 
 def test_a_warm_up_longer_than_the_run_is_refused() -> None:
-    with pytest.raises(RecipeError, match=r"schedule\.warmup: 10 steps of warm-up, and the run has only 10"):
-        RateSchedule(Schedule(warmup=10), [optimiser()], 10)
+    with pytest.raises(RecipeError, match=r"ranking\.schedule\.warmup: 10 steps of warm-up, and the run has only 10"):
+        RateSchedule(Schedule(warmup=10), [optimiser()], 10, "ranking.schedule")

@@ -10,7 +10,8 @@ from safetensors import safe_open
 from torch import nn
 
 from shortlist.core.errors import DataError
-from shortlist.training.weights import WEIGHTS, load_weights, read_history, save_weights
+from shortlist.core.files import read_json
+from shortlist.training.weights import HISTORY, WEIGHTS, load_weights, save_weights
 
 
 class Model(nn.Module):
@@ -31,7 +32,7 @@ def test_weights_and_curve_come_back(tmp_path: Path) -> None:
     load_weights(tmp_path, loaded)
 
     assert all(torch.equal(value, loaded.state_dict()[name]) for name, value in saved.state_dict().items())
-    assert read_history(tmp_path) == curve
+    assert read_json(tmp_path / HISTORY) == curve
 
 
 def test_a_shared_table_is_stored_once_and_stays_shared(tmp_path: Path) -> None:

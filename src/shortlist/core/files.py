@@ -18,6 +18,7 @@ from shortlist.core.errors import EnvironmentFault
 
 _BLOCK = 2**24
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
+_WHEN_FULL = "Free some space, or choose another place with --runs DIR."
 _UNFINISHED = re.compile(r"\.(?P<target>.+)\.[0-9a-f]{8}\.(?P<what>partial|old)")
 
 
@@ -66,12 +67,20 @@ def clear_unfinished(folder: Path) -> None:
             path.unlink(missing_ok=True)
 
 
+def remove_folder(folder: Path) -> None:
+    """Remove a folder, if it is there, as a whole: a killed process leaves at most what `clear_unfinished` removes."""
+    gone = folder.parent / f".{folder.name}.{uuid.uuid4().hex[:8]}.partial"
+    with contextlib.suppress(FileNotFoundError):
+        folder.rename(gone)
+        shutil.rmtree(gone, ignore_errors=True)
+
+
 def link_or_copy(source: Path, target: Path) -> None:
     """Give the file `source` a second name, or where the file system has no hard links a copy."""
     try:
         os.link(source, target)
     except OSError:
-        shutil.copyfile(source, target)
+        copy_with_holes(source, target)
 
 
 def copy_with_holes(source: Path, target: Path) -> None:
@@ -106,24 +115,25 @@ def whole_file(target: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def disk_errors(target: Path) -> Iterator[None]:
-    """Turn a full or read-only disk into one clear error.
-
-    Arrow and DuckDB report a full disk as errors of their own whose text names it, hence the look at the text.
-    """
+def disk_errors(target: Path, when_full: str = _WHEN_FULL) -> Iterator[None]:
+    """Turn a full or read-only disk into one clear error; `when_full` says what to do about a full one."""
     try:
         yield
     except Exception as error:
-        full = getattr(error, "errno", None) in _NO_SPACE or "no space left" in str(error).lower()
-        if full:
+        if disk_is_full(error):
             free = shutil.disk_usage(target.parent).free / 2**20
             raise EnvironmentFault(
                 f"the disk is full: writing {target} failed with {free:,.0f} MiB left there. "
-                "Nothing half-written was kept. Free some space, or choose another place with --runs DIR."
+                f"Nothing half-written was kept. {when_full}"
             ) from error
         if isinstance(error, PermissionError):
             raise EnvironmentFault(f"may not write {target}: {error.strerror}. Choose another place.") from error
         raise
+
+
+def disk_is_full(error: Exception) -> bool:
+    """Whether an error says that the disk is full: Arrow and DuckDB have errors of their own whose text names it."""
+    return getattr(error, "errno", None) in _NO_SPACE or "no space left" in str(error).lower()
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -76,12 +76,17 @@ class EventShards(Sequence[EventShard]):
             return self._open[number]
 
     def __iter__(self) -> Iterator[EventShard]:
-        for number in range(len(self)):
-            if number + 1 < len(self):
-                self.soon(number + 1)
-            yield self[number]
+        return in_turn(self, range(len(self)))
 
     def soon(self, number: int) -> None:
         """Say that a shard will be read before long."""
         if number not in self._open:
             self._files.soon(number)
+
+
+def in_turn(shards: Sequence[EventShard], numbers: Sequence[int]) -> Iterator[EventShard]:
+    """Some of the shards, each of them on its way while the one before is read."""
+    for place, number in enumerate(numbers):
+        if isinstance(shards, EventShards) and place + 1 < len(numbers):
+            shards.soon(numbers[place + 1])
+        yield shards[number]

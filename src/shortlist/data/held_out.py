@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from shortlist.core.seeding import stream
 from shortlist.data.event_shard import EventShard
+from shortlist.data.event_shards import in_turn
 from shortlist.data.prepared import Prepared
 from shortlist.features.rows import Ints, Longs, RaggedBag
 from shortlist.schema import Split
@@ -56,7 +57,8 @@ class HeldOut:
 
     def requests(self, size: int) -> Iterator[tuple[EventShard, Longs]]:
         """The requests' rows, at most `size` of one shard at a time, in the order of the users."""
-        for i, shard in enumerate(self.shards):
+        wanted: list[int] = np.unique(self.shard_U).tolist()
+        for i, shard in zip(wanted, in_turn(self.shards, wanted), strict=True):
             rows = self.row_U[self.shard_U == i]
             for start in range(0, len(rows), size):
                 yield shard, rows[start : start + size]

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from shortlist.core.errors import DataError, EnvironmentFault, Problem, RecipeError
 from shortlist.core.extras import need
-from shortlist.core.files import sha256
+from shortlist.core.files import disk_is_full, sha256
 from shortlist.data.event_shard import EventShard
 from shortlist.data.event_shards import OPEN
 from shortlist.data.selection import ShardFacts
@@ -90,14 +90,14 @@ class Place:
         """Upload a file, unless an earlier attempt has done so; DataError if that cannot be done."""
 
         def attempt() -> None:
+            # A path without a root begins with a bucket, which has no folders and is not made in passing.
+            if self._folder.startswith("/"):
+                self._files.makedirs(self._folder, exist_ok=True)
             self._files.invalidate_cache()
             if not self._files.exists(there) or self._files.size(there) != shard.bytes:
                 self._files.put_file(str(path), there)
 
         there = f"{self._folder}/{shard.file}"
-        # A path that does not begin at a root begins with a bucket, which has no folders and is not made in passing.
-        if self._folder.startswith("/"):
-            self._files.makedirs(self._folder, exist_ok=True)
         self._try(attempt, f"cannot upload {self.url}/{shard.file}", "Is the place there, and may this machine write?")
 
     def get(self, shard: RemoteShard, target: Path) -> None:
@@ -123,7 +123,7 @@ class Place:
             try:
                 return attempt()
             except Exception as error:
-                if seconds is None or isinstance(error, (*_LASTING, _Altered)):
+                if seconds is None or isinstance(error, (*_LASTING, _Altered)) or disk_is_full(error):
                     reason = f"{type(error).__name__} {error}" if not isinstance(error, _Altered) else str(error)
                     raise DataError(f"{what}: {reason}. {what_to_do}") from error
             time.sleep(seconds)
@@ -165,8 +165,13 @@ class RemoteFiles:
         with self._lock:
             coming = self._coming.pop(number, None)
         path = coming.result() if coming is not None else self._fetch(number)
-        # A process that shares the cache may have needed the room just now.
-        return read_batch(path if path.exists() else self._fetch(number))
+        try:
+            return read_batch(path)
+        except DataError as error:
+            if not isinstance(error.__cause__, FileNotFoundError):
+                raise
+            # A process that shares the cache needed the room just now.
+            return read_batch(self._fetch(number))
 
     def soon(self, number: int) -> None:
         """Fetch a shard in the background."""

@@ -11,11 +11,14 @@ import fcntl
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import IO, Any
 
 from shortlist.core.files import disk_errors
 
 CACHE = "SHORTLIST_CACHE"
 """Environment variable that names another folder for what is fetched."""
+_PARTIAL = ".partial"
+_WHEN_FULL = f"Free some space, choose another folder with {CACHE}, or set a smaller compute.cache_gib."
 
 
 def default_folder() -> Path:
@@ -37,29 +40,39 @@ class ShardCache:
         if _used(path, size):
             return path
         self.folder.mkdir(parents=True, exist_ok=True)
-        with disk_errors(path), _claimed(self.folder / f"{key}.partial") as partial:
+        with disk_errors(path, _WHEN_FULL), _claimed(self.folder / f"{key}.{size}{_PARTIAL}") as partial:
             # Another process may have fetched it while this one waited for its turn.
             if not _used(path, size):
                 self._make_room(size, partial)
                 fetch(partial)
                 _to_disk(partial)
-                self._make_room(size, partial)
-                partial.replace(path)
+                with self._alone():
+                    partial.replace(path)
         return path
 
     def _make_room(self, size: int, claimed: Path) -> None:
-        """Remove what was used longest ago until `size` more bytes fit. A file that is mapped stays readable."""
+        """Remove what was used longest ago until `size` more bytes fit. A file that is mapped stays readable.
+
+        What others are fetching counts with the size that it will have; what a killed process left is removed.
+        """
+        with self._alone():
+            others = [path for path in self.folder.glob("[!.]*") if path != claimed]
+            coming = [path for path in others if path.suffix == _PARTIAL and not _given_up(path)]
+            found = [(path, _stat(path)) for path in others if path.suffix != _PARTIAL]
+            files = sorted((stat.st_mtime_ns, stat.st_size, path) for path, stat in found if stat is not None)
+            used = size + sum(map(_size_to_be, coming)) + sum(file_size for _, file_size, _ in files)
+            for _, file_size, path in files:
+                if used <= self.limit:
+                    break
+                path.unlink(missing_ok=True)
+                used -= file_size
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Let nobody else count, or finish a file, meanwhile."""
         with (self.folder / ".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            found = [(path, _stat(path)) for path in self.folder.glob("[!.]*") if path != claimed]
-            files = sorted((stat.st_mtime_ns, stat.st_size, path) for path, stat in found if stat is not None)
-            used = sum(file_size for _, file_size, _ in files)
-            for _, file_size, path in files:
-                if used + size <= self.limit:
-                    break
-                if path.suffix != ".partial":
-                    path.unlink(missing_ok=True)
-                    used -= file_size
+            yield
 
 
 def _used(path: Path, size: int) -> bool:
@@ -86,8 +99,7 @@ def _claimed(partial: Path) -> Iterator[Path]:
     while True:
         with partial.open("a") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
-            stat = _stat(partial)
-            if stat is None or stat.st_ino != os.fstat(file.fileno()).st_ino:
+            if not _is_still(partial, file):
                 # Whoever held it before has finished it, or given it up.
                 continue
             try:
@@ -95,6 +107,32 @@ def _claimed(partial: Path) -> Iterator[Path]:
             finally:
                 partial.unlink(missing_ok=True)
             return
+
+
+def _given_up(partial: Path) -> bool:
+    """Whether nobody is making this file any more; it is then removed."""
+    try:
+        with partial.open("r+b") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if _is_still(partial, file):
+                partial.unlink()
+                return True
+            return False
+    except FileNotFoundError:
+        return True
+    except BlockingIOError:
+        return False
+
+
+def _is_still(path: Path, file: IO[Any]) -> bool:
+    """Whether an open file has this path, rather than having been renamed or replaced since."""
+    stat = _stat(path)
+    return stat is not None and stat.st_ino == os.fstat(file.fileno()).st_ino
+
+
+def _size_to_be(partial: Path) -> int:
+    """The size of the finished file, which the name `KEY.SIZE.partial` says."""
+    return int(partial.name.split(".")[-2])
 
 
 def _to_disk(path: Path) -> None:

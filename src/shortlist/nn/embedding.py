@@ -103,7 +103,7 @@ class StackedEmbedding(nn.Module):
     def weighted(self, values_BH: Tensor, weight_BH: Tensor, column: Column) -> Tensor:
         """Sum [B, D] of the values' vectors, each by its weight; a value of weight 0 may be anything."""
         place = self.places[column.name]
-        known_BH = torch.where(weight_BH != 0, values_BH, place.offset)
+        known_BH = torch.where(weight_BH != 0, values_BH, self._padding(values_BH, weight_BH, place.offset))
         if place.remainders or torch.compiler.is_exporting():
             # ONNX has no bag operator, and a bag operator knows no products: a gather and a weighted sum say the same.
             vectors_BHD: Tensor = self(known_BH[..., None], [column]).squeeze(-2)
@@ -117,6 +117,14 @@ class StackedEmbedding(nn.Module):
             per_sample_weights=weight_BH,
             sparse=self.table.sparse,
         )
+
+    def _padding(self, values_BH: Tensor, weight_BH: Tensor, offset: int) -> Tensor | int:
+        """What stands for values of weight 0: in training one that the batch has, so that no other row is touched."""
+        if not self.training or weight_BH.numel() == 0:
+            return offset
+        first = (weight_BH != 0).flatten().int().argmax()
+        value, weight = values_BH.flatten()[first], weight_BH.flatten()[first]
+        return torch.where(weight != 0, value, offset)
 
     def _rows(self, rows: Tensor) -> Tensor:
         """The table's rows [..., D] of their numbers [...]."""

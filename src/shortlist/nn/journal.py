@@ -53,7 +53,8 @@ class Journal:
     def start(self, number: int, best: int) -> None:
         """From now on record changes after checkpoint `number`, nothing of which has changed yet."""
         self.number, self.best = number, best
-        for found, path in self._files():
+        # The newest first: what a killed process leaves then still leads back to this checkpoint.
+        for found, path in sorted(self._files(), reverse=True):
             if found >= number:
                 path.unlink()
 

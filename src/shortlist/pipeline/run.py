@@ -17,7 +17,15 @@ from typing import Any
 
 from shortlist.bundle.read import FunnelSettings
 from shortlist.bundle.recommender import Recommender
-from shortlist.core.files import clear_unfinished, fingerprint, read_json, sha256, whole_folder, write_json
+from shortlist.core.files import (
+    clear_unfinished,
+    fingerprint,
+    read_json,
+    remove_folder,
+    sha256,
+    whole_folder,
+    write_json,
+)
 from shortlist.core.lock import only_one
 from shortlist.core.profile import span
 from shortlist.core.progress import Reporter, Silent
@@ -126,14 +134,14 @@ class Run:
                 retrieval = self.folder / "retrieval" if recipe.retrieval is not None else None
                 train_ranking(prepared, recipe, draft, checkpoints, say, retrieval)
             write_json(draft / Path(MARKERS[stage]).name, {**self._facts(stage, started), "version": __version__})
-        shutil.rmtree(checkpoints.parent, ignore_errors=True)
+        remove_folder(checkpoints.parent)
 
     def _checkpoints(self, stage: Trained) -> Path:
         """Where the stage's checkpoints go; those of other inputs are removed."""
         mine = self.folder / f".{stage}.training" / self._fingerprint(stage)
         others = [path for path in mine.parent.glob("*") if path != mine]
         for path in others:
-            shutil.rmtree(path)
+            remove_folder(path)
         if others:
             self.reporter.say(stage, "begun before with other settings or data: its checkpoints were removed")
         return mine

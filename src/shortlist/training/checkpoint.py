@@ -36,8 +36,9 @@ KEPT = 2
 _WEIGHTS, _STATE, _BEST = "weights.safetensors", "state.safetensors", "best.safetensors"
 _FACTS = "checkpoint.json"
 _NUMBERED = re.compile(r"\d{6}")
-# What a file that was cut short or never reached the disk makes of reading it.
-_DAMAGE = (OSError, SafetensorError, ValueError, KeyError, TypeError, RuntimeError)
+# What a file that was cut short or never reached the disk makes of reading it. Memory that cannot be had, which torch
+# reports as a RuntimeError, or a file that may not be opened is no damage, and removes nothing.
+_DAMAGE = (FileNotFoundError, SafetensorError, ValueError, KeyError, TypeError)
 
 Best = Literal["none", "earlier", "this"]
 """Whether there is a best epoch yet, and whether its weights are those being saved."""

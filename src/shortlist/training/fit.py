@@ -19,7 +19,7 @@ from shortlist.core.errors import DataError
 from shortlist.core.profile import span
 from shortlist.core.progress import Reporter
 from shortlist.recipe.sections import Training
-from shortlist.training.checkpoint import Best, Checkpoint, Checkpoints
+from shortlist.training.checkpoint import Best, Checkpoints
 from shortlist.training.clipping import clip_norm
 from shortlist.training.look_ups import spans_of_look_ups, wait_if_recording
 from shortlist.training.precision import Precision
@@ -83,6 +83,8 @@ class Progress:
     """The best validation score."""
     since_best: int = 0
     """Epochs since then."""
+    stopped: bool = False
+    """Whether an epoch gave a loss or a score that is not a number: nothing is trained after it."""
     history: list[dict[str, Any]] = field(default_factory=list)
     """The learning curve."""
 
@@ -98,7 +100,7 @@ def fit(
     """Train `task.model` in place and leave it with the weights of its best epoch; returns the learning curve.
 
     It goes on from the newest of `checkpoints`, if there is one, as if it had never been interrupted. On the CPU the
-    weights are then the same bit for bit, with any number of threads.
+    weights are then the same bit for bit, with as many threads as before.
     """
     with _deterministic(precision), precision.applied(task.model):
         return _Fit(task, optimisers, settings, reporter, checkpoints, precision).run()
@@ -148,13 +150,10 @@ class _Fit(Generic[Step]):
 
     def run(self) -> list[dict[str, Any]]:
         """All epochs, or those that are left."""
-        found = self.checkpoints.latest()
-        if found is not None:
-            self._go_on(found)
+        self._go_on()
         now = self.progress
-        while now.epoch < self.settings.epochs and now.since_best < self.settings.patience:
-            if not self._epoch():
-                break
+        while now.epoch < self.settings.epochs and now.since_best < self.settings.patience and not now.stopped:
+            self._epoch()
         if not now.history:
             raise DataError(
                 f"{self.task.name}: after the first epoch the loss or the validation {self.task.metric} is not a "
@@ -165,10 +164,10 @@ class _Fit(Generic[Step]):
 
     def _schedule(self) -> RateSchedule:
         steps = self.settings.epochs * self.task.steps_per_epoch()
-        return RateSchedule(self.settings.schedule, self.optimisers, steps)
+        return RateSchedule(self.settings.schedule, self.optimisers, steps, f"{self.task.name}.schedule")
 
-    def _epoch(self) -> bool:
-        """Train, validate and save; whether the numbers are numbers."""
+    def _epoch(self) -> None:
+        """Train, validate and save; stop where the numbers are none."""
         now = self.progress
         self._train()
         entry = {
@@ -181,14 +180,17 @@ class _Fit(Generic[Step]):
         if not math.isfinite(score):
             said = f"stopped: epoch {now.epoch + 1} gave {self.task.metric} {score}, loss {entry['train_loss']}"
             self.reporter.say(self.task.name, said)
-            return False
+            now.stopped = True
+            if now.history:
+                # Mapped tables go back to the best epoch next: a process killed meanwhile must not train them further.
+                self._save()
+            return
         self.schedule.after_epoch(score)
         now.history.append(entry)
         is_best = score > now.best
         now.best, now.since_best = (score, 0) if is_best else (now.best, now.since_best + 1)
         now.epoch, now.batch, now.rows, now.seconds, now.loss_sum = now.epoch + 1, 0, 0, 0.0, 0.0
         self._save(is_best)
-        return True
 
     def _train(self) -> None:
         """The batches of an epoch that are left."""
@@ -239,13 +241,15 @@ class _Fit(Generic[Step]):
             self.scaler.scale(loss).backward()
             wait_if_recording(loss.device)
         with span("optimiser"):
-            if self._unscale():
+            whole = self._unscale()
+            if whole:
                 if self.settings.clip_norm is not None:
                     clip_norm(self.task.model.parameters(), self.settings.clip_norm)
                 for optimiser in self.optimisers:
                     optimiser.step()
             wait_if_recording(loss.device)
-        return loss.detach()
+        # A batch that overflowed in fp16 was left out, and says nothing of the model.
+        return loss.detach() if whole else torch.zeros_like(loss)
 
     def _unscale(self) -> bool:
         """Take the loss scale out of all gradients; False where one of them overflowed, and no optimiser may step.
@@ -285,8 +289,11 @@ class _Fit(Generic[Step]):
             best: Best = "this" if is_best else "earlier" if now.history else "none"
             self.checkpoints.save(unshared(self.task.model), state, best)
 
-    def _go_on(self, found: Checkpoint) -> None:
-        """Take up the state of a checkpoint, and say from where."""
+    def _go_on(self) -> None:
+        """Take up the state of the newest checkpoint, if there is one, and say from where."""
+        found = self.checkpoints.latest()
+        if found is None:
+            return
         state = found.state
         self.task.model.load_state_dict(found.weights, strict=False)
         for optimiser, kept in zip(self.optimisers, state["optimisers"], strict=True):

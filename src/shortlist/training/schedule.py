@@ -24,13 +24,16 @@ class RateSchedule:
         RecipeError: the warm-up takes all the steps there are.
     """
 
-    def __init__(self, settings: Schedule, optimisers: Sequence[Optimizer], total_steps: int) -> None:
+    def __init__(
+        self, settings: Schedule, optimisers: Sequence[Optimizer], total_steps: int, place: str = "schedule"
+    ) -> None:
+        """`place` is where the recipe has the settings, as errors say it."""
         if settings.warmup >= total_steps > 0:
             message = (
                 f"{settings.warmup} steps of warm-up, and the run has only {total_steps}: rates would never reach "
                 "the optimisers' own. Set fewer, or more epochs"
             )
-            raise RecipeError([Problem("schedule.warmup", message)])
+            raise RecipeError([Problem(f"{place}.warmup", message)])
         self.settings = settings
         self.total_steps = total_steps
         self.plateau = 1.0

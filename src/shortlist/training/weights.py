@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from shortlist.core.errors import DataError
-from shortlist.core.files import read_json, write_json
+from shortlist.core.files import write_json
 from shortlist.nn.mapped import MappedTables, mapped_file, tables_mapped_in
 
 WEIGHTS = "model.safetensors"
@@ -51,12 +51,6 @@ def load_weights(folder: Path, model: nn.Module) -> None:
             f"({len(differing)} such). Train again with: shortlist train --force"
         )
     model.load_state_dict(weights, strict=False)
-
-
-def read_history(folder: Path) -> list[dict[str, Any]]:
-    """The learning curve, an entry an epoch."""
-    history: list[dict[str, Any]] = read_json(folder / HISTORY)
-    return history
 
 
 def unshared(model: nn.Module) -> dict[str, Tensor]:
