@@ -26,6 +26,7 @@ from shortlist.recipe.sections import Compute, Optimiser, Training
 from shortlist.schema import Column, Kind, Side
 from shortlist.schema.columns import stacked
 from shortlist.training.checkpoint import Checkpoints
+from shortlist.training.device import batches_ahead
 from shortlist.training.fit import fit
 from shortlist.training.optimisers import build_optimisers
 
@@ -88,7 +89,7 @@ def train(folder: Path, *, rows: int, dim: int, batch: int, law: str, seconds: f
             def loss(step: tuple[Tensor, Tensor]) -> Tensor:
                 return functional.binary_cross_entropy_with_logits(model(step[0]), step[1])
 
-            made = prefetch(batches(model.columns, law, batch, seed), Compute().prefetch)
+            made = prefetch(batches(model.columns, law, batch, seed), batches_ahead(Compute(), torch.device("cpu")))
             task = TimedTask(model, lambda: made, loss, batch, seconds)
             checkpoints = Checkpoints(
                 folder, {}, Compute().checkpoint_seconds, Silent(), task.name, MappedTables.of(model)

@@ -1,3 +1,5 @@
+"""The planted click log: its sizes, its law, and the best AUC that it allows."""
+
 from __future__ import annotations
 
 from pathlib import Path

@@ -1,3 +1,5 @@
+"""The command line of the benchmarks: what it prints, keeps, and exits with."""
+
 from __future__ import annotations
 
 import json

@@ -1,3 +1,5 @@
+"""Contestants: loaded processes that take turns, and are named with their error when they fail."""
+
 from __future__ import annotations
 
 import sys

@@ -1,3 +1,5 @@
+"""Environments of the peers: made once for a set of pins, and named with their error when they cannot be."""
+
 from __future__ import annotations
 
 import subprocess

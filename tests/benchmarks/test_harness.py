@@ -1,3 +1,5 @@
+"""Figures of the harness against hand-worked ones."""
+
 from __future__ import annotations
 
 import os

@@ -1,3 +1,5 @@
+"""The benchmark of preparation: every way by hand gives what ours gives."""
+
 from __future__ import annotations
 
 from pathlib import Path

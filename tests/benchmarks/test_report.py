@@ -1,3 +1,5 @@
+"""The page of figures, from made-up results."""
+
 from __future__ import annotations
 
 import json

@@ -265,8 +265,9 @@ class Compute(Settings):
     embeddings: Literal["memory", "mapped"] = "memory"
     """mapped: embedding tables live in files and may be larger than memory; on a CPU, with optimisers that update the
     batch's rows alone. A row that training never met counts as zeros."""
-    prefetch: int = Field(2, ge=0)
-    """Batches made ready in the background."""
+    prefetch: int | None = Field(None, ge=0)
+    """Batches made ready in the background. Default: 2 where a GPU computes or shards are fetched, and none where the
+    same cores would do both."""
     checkpoint_seconds: float = Field(60.0, ge=0)
     """Least time between two checkpoints, from which a run that was stopped goes on; 0: at every step."""
     shards: str | None = None

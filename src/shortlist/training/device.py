@@ -24,3 +24,14 @@ def set_threads(compute: Compute) -> int:
     threads = cpu_threads(compute.threads)
     torch.set_num_threads(threads)
     return threads
+
+
+def batches_ahead(compute: Compute, device: torch.device) -> int:
+    """How many batches a thread in the background makes ready.
+
+    It hides the waiting for a GPU or for a shard that is fetched. Where the same cores compute the batch and what is
+    done with it, it hides nothing and costs the changing between them.
+    """
+    if compute.prefetch is not None:
+        return compute.prefetch
+    return 2 if device.type == "cuda" or compute.shards else 0

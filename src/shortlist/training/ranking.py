@@ -23,6 +23,7 @@ from shortlist.nn.batch import Batch, Labels, tensor
 from shortlist.nn.resident import collect_on
 from shortlist.recipe.sections import Ranking, Recipe
 from shortlist.schema import Split
+from shortlist.training.device import batches_ahead
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ class RankingTask:
         self.settings = settings
         self.seed = recipe.seed
         self.device = device
-        self.prefetch = recipe.compute.prefetch
+        self.prefetch = batches_ahead(recipe.compute, device)
         own_item = not recipe.funnel.exclude_seen
         self.gather = Gather(prepared, settings.history, own_item=own_item, trim=True, collect=collect_on(device))
         _check_probabilities(prepared)

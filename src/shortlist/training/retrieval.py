@@ -26,6 +26,7 @@ from shortlist.nn.batch import Batch, tensor
 from shortlist.nn.resident import collect_on
 from shortlist.recipe.sections import Recipe, Retrieval
 from shortlist.schema import Split
+from shortlist.training.device import batches_ahead
 
 CUTOFF = 100
 """Length of the lists that validation looks at; in a small catalogue a tenth of it, or every list would be perfect."""
@@ -64,7 +65,7 @@ class RetrievalTask:
         self.settings = settings
         self.seed = recipe.seed
         self.device = device
-        self.prefetch = recipe.compute.prefetch
+        self.prefetch = batches_ahead(recipe.compute, device)
         own_item = not recipe.funnel.exclude_seen
         self.gather = Gather(prepared, settings.history, own_item=own_item, trim=True, collect=collect_on(device))
         self.events = EventRows(prepared, Split.TRAIN, relevant_only=True, with_item=True)
