@@ -21,8 +21,9 @@ benchmark installs. `python -m benchmarks` lists the benchmarks, `python -m benc
 _CAVEATS = """## What these figures show, and what they do not
 
 - A rate per CPU-second counts the time that the processor spent on the measured process, in the system too, not the
-  time on the wall: it says what work costs, and hardly changes when the machine is busy. It is no latency, and it says
-  nothing of how well work spreads over cores. Where a unit says so, the wall clock counts.
+  time on the wall: it says what work costs. Other work on the machine lowers it too, through caches and memory,
+  by up to a half. It is no latency, and it says nothing of how well work spreads over cores. Where a unit says so, the
+  wall clock counts.
 - Ratios carry over to other machines better than rates do, and neither carries over to a GPU.
 - The data is synthetic, made from a seed: its law is the same for all contestants, and it is no data set of yours. An
   AUC here says whether speed was bought with quality, not what a model reaches on real clicks.
