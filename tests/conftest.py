@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +17,10 @@ for _pool in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ[_pool] = "1"
 # As `import shortlist` sets it, but tests import torch before.
 os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
+
+# Whoever starts the tests in the background leaves Ctrl-C ignored, and every process that a test starts inherits that.
+if threading.current_thread() is threading.main_thread():
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # No deadline: wall time on a shared machine says nothing. The same examples each time: a failure repeats.
 settings.register_profile("shortlist", deadline=None, derandomize=True)
