@@ -24,12 +24,17 @@ PERFORMANCE = Path(__file__).parents[1] / "docs" / "performance"
 """Where the latest figures of each benchmark are kept."""
 _PACKAGES = ("shortlist", "torch", "numpy", "pyarrow", "duckdb", "faiss-cpu", "onnxruntime")
 _MISUSE = 2
+_FOR_ACCURACY = ("data", "seeds", "peer_seeds", "models", "peers")
 _EXAMPLES = """examples:
   python -m benchmarks                      what there is
   python -m benchmarks train --quick        does it run? (tiny; its figures say nothing)
   python -m benchmarks train                measure, and show the figures
   python -m benchmarks train --json         one line of JSON, kept in docs/performance/train.json too
-  python -m benchmarks report               docs/performance.md and its plot from what is kept there
+  python -m benchmarks accuracy frappe --data DATA --json
+                                            beside peers; what is finished is kept, so that a stopped run goes on
+  python -m benchmarks accuracy frappe --data DATA --models mlp,dlrm --peers none --seeds 1
+                                            a part of it
+  python -m benchmarks report               docs/performance.md, docs/accuracy.md and plots from what is kept there
 
 exit code: 0 every goal was met, 1 one was not, 2 the command makes no sense"""
 
@@ -72,7 +77,23 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--quick", action="store_true", help="tiny sizes, to see whether it runs; nothing is kept")
     parser.add_argument("--seed", type=int, default=0, help="of all synthetic data (default 0)")
     parser.add_argument("--work", type=Path, default=Options().work, help="environments and data (default %(default)s)")
+    accuracy = parser.add_argument_group("for accuracy alone")
+    accuracy.add_argument("--data", type=Path, help="folder of the data sets (default: the variable SHORTLIST_DATA)")
+    accuracy.add_argument("--seeds", type=_count, help="how many times each model is trained (default 3)")
+    accuracy.add_argument("--peer-seeds", type=_count, help="how many times each peer's is (default: as often as ours)")
+    accuracy.add_argument("--models", type=_names, help="of our models these, such as mlp,deepfm (default: all)")
+    accuracy.add_argument("--peers", type=_names, help="of the peers these, or none (default: all)")
     return parser
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a number from 1 on, found {text!r}")
+    return int(text)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(","))
 
 
 def descriptions() -> dict[str, str]:
@@ -108,8 +129,12 @@ def _run(asked: argparse.Namespace, given: Sequence[str]) -> int:
     known = descriptions()
     if asked.name not in known:
         raise UserError(f"there is no benchmark `{asked.name}`.{did_you_mean(asked.name, [*known, 'report'])}")
+    chosen = {name: getattr(asked, name) for name in _FOR_ACCURACY if getattr(asked, name) is not None}
+    if chosen and asked.name != "accuracy":
+        option = next(iter(chosen)).replace("_", "-")
+        raise UserError(f"--{option} is for `accuracy` alone: leave it out of `{asked.name}`.")
     options = Options(
-        quick=asked.quick, seed=asked.seed, work=asked.work.expanduser(), arguments=tuple(asked.arguments)
+        quick=asked.quick, seed=asked.seed, work=asked.work.expanduser(), arguments=tuple(asked.arguments), **chosen
     )
     with _prints_to_stderr():
         result = importlib.import_module(f"benchmarks.{asked.name}").run(options)
@@ -118,7 +143,7 @@ def _run(asked: argparse.Namespace, given: Sequence[str]) -> int:
         return 0 if result.passed else 1
     facts = stamped(result, options, given)
     print(json.dumps(facts, allow_nan=False))
-    if not options.quick:
+    if not options.quick and options.models is None and options.peers is None:
         PERFORMANCE.mkdir(parents=True, exist_ok=True)
         path = PERFORMANCE / ("-".join([asked.name, *options.arguments]) + ".json")
         path.write_text(json.dumps(facts, indent=2, allow_nan=False) + "\n", encoding="utf-8")

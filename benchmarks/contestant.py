@@ -13,6 +13,7 @@ from typing import Any, Self
 
 from benchmarks.environments import CannotInstallError, interpreter
 from benchmarks.harness import ONE_THREAD, Options, say, useful_line
+from benchmarks.worker import ANSWERS
 
 _ROOT = Path(__file__).parents[1]
 
@@ -29,19 +30,24 @@ class Contestant:
         self.name = name
         self.log = log
         log.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("wb") as errors:
+        # A pipe of their own: on standard output libraries print, some of them from a thread as they are imported.
+        read, write = os.pipe()
+        with os.fdopen(write, "wb"), log.open("wb") as output, ExitStack() as undo:
+            self._answers = undo.enter_context(os.fdopen(read, encoding="utf-8"))
             self._process = subprocess.Popen(
                 [str(python), "-m", module],
                 cwd=_ROOT,
-                env={**os.environ, **ONE_THREAD},
+                env={**os.environ, **ONE_THREAD, ANSWERS: str(write)},
                 stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=errors,
+                stdout=output,
+                stderr=output,
+                pass_fds=(write,),
                 text=True,
             )
+            undo.pop_all()
         try:
             self._send(settings)
-        except ContestantError:
+        except BaseException:
             self.close()
             raise
 
@@ -56,11 +62,10 @@ class Contestant:
 
     def _send(self, values: Mapping[str, Any]) -> dict[str, Any]:
         assert self._process.stdin is not None
-        assert self._process.stdout is not None
         try:
             self._process.stdin.write(json.dumps(dict(values)) + "\n")
             self._process.stdin.flush()
-            line = self._process.stdout.readline()
+            line = self._answers.readline()
         except OSError:
             line = ""
         if not line:
@@ -80,9 +85,9 @@ class Contestant:
         if self._process.poll() is None:
             self._process.kill()
         self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
-                pipe.close()
+        self._answers.close()
+        if self._process.stdin is not None:
+            self._process.stdin.close()
 
     def __enter__(self) -> Self:
         return self

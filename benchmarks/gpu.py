@@ -19,7 +19,7 @@ from benchmarks.train_mlp import flops
 from shortlist.core.errors import EnvironmentFault
 from shortlist.core.progress import Silent
 from shortlist.losses.log_loss import log_loss
-from shortlist.nn.batch import Batch, Labels
+from shortlist.nn.batch import Batch
 from shortlist.recipe.sections import Compute, Ranking
 from shortlist.training.checkpoint import Checkpoints
 from shortlist.training.compiled import compile_layers
@@ -98,8 +98,7 @@ def train(trained: Trained, seconds: float, options: Options) -> float:
 
     def loss(step: tuple[Batch, Tensor]) -> Tensor:
         batch, targets_BT = step
-        labels = Labels(targets_BT, torch.ones_like(targets_BT[:, 0]))
-        return log_loss(trained.model(batch), labels)
+        return log_loss(trained.model(batch)[:, 0], targets_BT[:, 0], torch.ones_like(targets_BT[:, 0]))
 
     case, settings, device = trained.case, Ranking(epochs=1), trained.device
     folder = options.folder("gpu") / "checkpoints"

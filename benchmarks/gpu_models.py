@@ -18,7 +18,7 @@ from shortlist.models.base import RankingModel
 from shortlist.models.catalogue import ranking_model
 from shortlist.nn.batch import Bag, Batch
 from shortlist.recipe.sections import Model
-from shortlist.schema import Column, Inputs, Kind, Side
+from shortlist.schema import Column, Inputs, Kind, Side, Target
 from shortlist.schema.columns import stacked
 
 DIFFERENT = 4
@@ -97,7 +97,7 @@ def inputs_of(fields: Sequence[int], numbers: int, bags: Sequence[tuple[int, int
     def of(kind: Kind) -> tuple[Column, ...]:
         return tuple(column for column in columns if column.kind == kind)
 
-    return Inputs(fields=of(Kind.FIELD), numbers=of(Kind.NUMBER), bags=of(Kind.BAG), targets=("clicked",))
+    return Inputs(fields=of(Kind.FIELD), numbers=of(Kind.NUMBER), bags=of(Kind.BAG), targets=(Target(name="clicked"),))
 
 
 def random_batches(case: Case, device: torch.device, seed: int) -> Callable[[], Iterator[tuple[Batch, Tensor]]]:

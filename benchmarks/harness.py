@@ -49,6 +49,16 @@ class Options:
     """Environments of the peers and data, kept between runs."""
     arguments: tuple[str, ...] = ()
     """What stands behind the benchmark's name, such as a data set."""
+    data: Path | None = None
+    """Folder of the data sets that `accuracy` reads."""
+    seeds: int | None = None
+    """How many times `accuracy` trains each model, from `seed` on; None for as often as the comparison says."""
+    peer_seeds: int | None = None
+    """How many times `accuracy` trains each peer's model; None for as often as ours."""
+    models: tuple[str, ...] | None = None
+    """The models that `accuracy` compares; None for all of them."""
+    peers: tuple[str, ...] | None = None
+    """The peers that `accuracy` measures beside; None for all of them."""
 
     def folder(self, name: str) -> Path:
         """A folder of its own in `work`, made when it is not there."""

@@ -1,4 +1,4 @@
-"""`python -m benchmarks report`: docs/performance.md and a plot for each result that is kept beside it."""
+"""`python -m benchmarks report`: the pages of what is kept, docs/performance.md with its plots and docs/accuracy.md."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.accuracy_page import write_page
 from benchmarks.chart import bars
 from benchmarks.command import descriptions
 from benchmarks.harness import number
+from benchmarks.markdown import cell, goals_table, line, stamp, table, versions
 
+_ACCURACY = "accuracy"
 _FIRST = ("train", "loader", "prepare", "index", "growth", "memory", "gpu")
 _INTRODUCTION = """# Performance
 
@@ -37,10 +40,14 @@ _NOT_SHOWN = {"contestants", "rounds", "peers_versions", "limit_is", *_PROSE, *_
 
 
 def write_report(folder: Path) -> list[Path]:
-    """Write the page beside `folder` and a plot for each result in it; returns what was written."""
-    results = [json.loads(path.read_text(encoding="utf-8")) | {"file": path.stem} for path in folder.glob("*.json")]
+    """Write the pages beside `folder` and a plot for each result of performance in it; returns what was written."""
+    every = [json.loads(path.read_text(encoding="utf-8")) | {"file": path.stem} for path in folder.glob("*.json")]
+    results = [result for result in every if result["name"] != _ACCURACY]
     results.sort(key=lambda result: (_place(result["name"]), result["file"]))
     written = []
+    if len(every) > len(results):
+        written.append(folder.parent / f"{_ACCURACY}.md")
+        write_page([result for result in every if result["name"] == _ACCURACY], written[0])
     for result in results:
         plot = folder / f"{result['file']}.svg"
         plot.write_text(bars(_heights(result), result["unit"]), encoding="utf-8")
@@ -99,7 +106,6 @@ def _section(result: Mapping[str, Any], folder: str) -> str:
     """All there is to say of one result."""
     name, details = result["file"], result["details"]
     what = descriptions().get(result["name"], "")
-    machine = result["machine"]
     lines = [
         f"## {name}",
         "",
@@ -108,14 +114,13 @@ def _section(result: Mapping[str, Any], folder: str) -> str:
         f"![{name}: {result['unit']}, on a logarithmic scale]({folder}/{name}.svg)",
         "",
         _contestants(result),
-        _goals(result["goals"]),
+        goals_table(result["goals"]),
         *(f"{details[key]}\n" for key in _PROSE if key in details),
         *([f"Limit: {details['limit_is']}.\n"] if "limit_is" in details else []),
-        *(f"{title}: {_line(details[key])}.\n" for key, title in _LINES.items() if details.get(key)),
+        *(f"{title}: {line(details[key])}.\n" for key, title in _LINES.items() if details.get(key)),
         *(_details(key, value) for key, value in details.items() if key not in _NOT_SHOWN),
-        *([f"Peers' versions: {_versions(details['peers_versions'])}.\n"] if details.get("peers_versions") else []),
-        f"{machine['cpu']}, {machine['cores']} cores, {machine['memory_gib']} GiB, {machine['system']}; "
-        f"{_line(result['versions'])}; seed {result['seed']}. {result['date']}: `{result['command']}`",
+        *([f"Peers' versions: {versions(details['peers_versions'])}.\n"] if details.get("peers_versions") else []),
+        stamp(result),
         "",
     ]
     return "\n".join(lines)
@@ -131,27 +136,19 @@ def _contestants(result: Mapping[str, Any]) -> str:
     return f"{unit[:1].upper()}{unit[1:]}:\n\n{_table_of(shown)}\n{''.join(missing)}"
 
 
-def _goals(goals: Mapping[str, Sequence[Any]]) -> str:
-    rows = [
-        [name, number(asked), number(found), "met" if met else "**NOT MET**"]
-        for name, (asked, found, met) in goals.items()
-    ]
-    return table(["goal", "asked for", "measured", ""], rows) if rows else ""
-
-
 def _details(key: str, value: Any) -> str:
     """A mapping of mappings as a table, a plain one as a line, anything else as its text."""
     title = key.replace("_", " ")
     title = title[:1].upper() + title[1:]
     if isinstance(value, Mapping) and value and all(isinstance(row, Mapping) for row in value.values()):
         return f"{title}:\n\n{_table_of(value)}"
-    return f"{title}: {_line(value) if isinstance(value, Mapping) else _cell(value)}.\n"
+    return f"{title}: {line(value) if isinstance(value, Mapping) else cell(value)}.\n"
 
 
 def _table_of(rows: Mapping[str, Mapping[str, Any]]) -> str:
     flat = {name: _flat(row) for name, row in rows.items()}
     columns = list(dict.fromkeys(column for row in flat.values() for column in row))
-    cells = [[name, *(_cell(row.get(column)) for column in columns)] for name, row in flat.items()]
+    cells = [[name, *(cell(row.get(column)) for column in columns)] for name, row in flat.items()]
     return table(["", *(column.replace("_", " ") for column in columns)], cells)
 
 
@@ -164,28 +161,3 @@ def _flat(row: Mapping[str, Any], before: str = "") -> dict[str, Any]:
         elif not isinstance(value, list):
             found[before + key] = value
     return found
-
-
-def _line(values: Mapping[str, Any]) -> str:
-    return ", ".join(f"{key.replace('_', ' ')} {_cell(value)}" for key, value in values.items())
-
-
-def _versions(versions: Mapping[str, Mapping[str, str]]) -> str:
-    every = {f"{package} {version}" for of in versions.values() for package, version in of.items()}
-    return ", ".join(sorted(every))
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, bool | str):
-        return str(value)
-    if isinstance(value, list):
-        return " x ".join(_cell(part) for part in value)
-    return number(value)
-
-
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines) + "\n"

@@ -1,7 +1,7 @@
 """The worker's side of a measurement: a process that stays loaded and does what each line of JSON asks for.
 
-Of the standard library alone, as it runs in every peer's environment. Standard output carries answers and nothing else:
-whatever a framework prints goes to standard error.
+Of the standard library alone, as it runs in every peer's environment. Answers go to a pipe of their own, and whatever a
+framework prints to the log.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import Any
 
 Answer = Callable[..., Mapping[str, Any]]
+ANSWERS = "SHORTLIST_BENCHMARK_ANSWERS"
+"""Variable with the number of the file that answers are written to."""
 
 
 def serve(open_worker: Callable[[dict[str, Any]], Mapping[str, Answer]], packages: Sequence[str] = ()) -> None:
@@ -29,8 +31,8 @@ def serve(open_worker: Callable[[dict[str, Any]], Mapping[str, Answer]], package
     """
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
-    answers = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
-    os.dup2(2, 1)
+    answers = os.fdopen(int(os.environ[ANSWERS]), "w", encoding="utf-8", buffering=1)
+    # Unlike standard output to a file, it is written at once, and so not lost when the worker is ended.
     sys.stdout = sys.stderr
 
     def answer(values: Mapping[str, Any]) -> None:

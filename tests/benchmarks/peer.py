@@ -7,6 +7,8 @@ from typing import Any
 
 from benchmarks.worker import Answer, serve
 
+os.write(1, b"half a line as it is imported")
+
 
 def open_worker(settings: dict[str, Any]) -> dict[str, Answer]:
     if settings.get("refuses"):

@@ -25,7 +25,9 @@ def test_a_worker_answers_and_keeps_its_prints_off_the_answers(tmp_path: Path) -
         memory = peer.ask("memory")
         assert memory["peak"] >= memory["now"] > 0
         assert peer.ask("versions") == {"pytest": pytest.__version__}
-    assert "adding" in (tmp_path / "peer.log").read_text()
+    said = (tmp_path / "peer.log").read_text()
+    assert "adding" in said
+    assert "half a line" in said
 
 
 def test_a_failure_is_told_in_one_line(tmp_path: Path) -> None:

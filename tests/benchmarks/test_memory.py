@@ -90,4 +90,4 @@ def test_the_shop_trains_one_epoch_on_one_thread(tmp_path: Path) -> None:
 
     assert recipe.retrieval is not None
     assert (recipe.retrieval.epochs, recipe.compute.threads) == (1, 1)
-    assert Path(recipe.data.interactions).is_file()
+    assert Path(recipe.data.interactions.sources[0]).is_file()

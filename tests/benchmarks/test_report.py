@@ -12,7 +12,8 @@ import pytest
 from benchmarks.chart import bars
 from benchmarks.command import stamped
 from benchmarks.harness import Options, at_least
-from benchmarks.report import table, write_report
+from benchmarks.markdown import table
+from benchmarks.report import write_report
 from benchmarks.result import Result
 
 
