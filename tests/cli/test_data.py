@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from shortlist.data.known import KNOWN
+from shortlist.data.published import MADE_UP, PUBLISHED
 from tests.cli.conftest import Shortlist
 
 NOBODY_LISTENS = "http://127.0.0.1:9/ml-1m.zip"
@@ -14,8 +15,10 @@ NOBODY_LISTENS = "http://127.0.0.1:9/ml-1m.zip"
 def test_the_list_has_every_data_set_and_its_terms(shortlist: Shortlist) -> None:
     text, result = shortlist("data", "list"), json.loads(shortlist("data", "list", "--json").out)
 
-    assert [entry["name"] for entry in result] == list(KNOWN)
-    assert all(known.title in text.out and known.terms in text.out for known in KNOWN.values())
+    assert [entry["name"] for entry in result] == [*KNOWN, *PUBLISHED, *MADE_UP]
+    assert {entry["action"] for entry in result} == {"get", "convert", "make"}
+    assert all(entry["title"] in text.out for entry in result)
+    assert all(known.terms in text.out for known in KNOWN.values())
 
 
 def test_without_a_connection_it_says_how_to_do_it_by_hand(tmp_path: Path, shortlist: Shortlist) -> None:
@@ -45,3 +48,22 @@ def test_an_unknown_name_gets_the_nearest_one(tmp_path: Path, shortlist: Shortli
 
     assert said.code == 2
     assert "Did you mean `movielens-1m`?" in said.err
+
+
+def test_a_log_is_made_up_and_another_converted(tmp_path: Path, shortlist: Shortlist) -> None:
+    made = shortlist("data", "make", "outbrain", tmp_path, "--rows", "300")
+    assert made.code == 0
+    assert "clicks_train.csv" in made.err
+
+    converted = shortlist("data", "convert", "outbrain", tmp_path)
+    assert converted.code == 0
+    assert f"{tmp_path}/displays.parquet" in converted.err
+
+
+def test_original_files_that_are_not_there_are_named(tmp_path: Path, shortlist: Shortlist) -> None:
+    said = shortlist("data", "convert", "frappe", tmp_path)
+    assert said.code == 3
+    assert "frappe.train.libfm" in said.err
+
+    assert "Did you mean `criteo`?" in shortlist("data", "make", "critoe", tmp_path).err
+    assert shortlist("data", "make", "criteo", tmp_path, "--rows", "0").code == 2

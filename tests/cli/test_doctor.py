@@ -57,7 +57,11 @@ def test_every_model_is_listed_with_its_settings(shortlist: Shortlist) -> None:
         *(("ranking", name) for name in RANKING),
     }
     deep = next(model for model in result if model["name"] == "wide_deep")
-    assert deep["settings"]["hidden"]["doc"] == "Widths of the deep part."
+    assert deep["settings"]["hidden"]["doc"] == "Widths of the hidden layers."
     assert deep["settings"]["hidden"]["default"] == [256, 128]
     assert 'ranking.model = "wide_deep"' in text.out
     assert "hidden = [256, 128]" in text.out
+    kinds = {kind["kind"]: kind["settings"] for kind in deep["settings"]["tasks"]["kinds"]}
+    assert kinds.keys() == {"shared_bottom", "mmoe", "ple", "esmm"}
+    assert kinds["mmoe"]["experts"] == {"default": 4, "doc": "Number of experts."}
+    assert 'kind = "mmoe"' in text.out

@@ -13,6 +13,7 @@ import pytest
 
 from shortlist.models.catalogue import check_models
 from shortlist.recipe import Recipe, load_recipe
+from shortlist.recipe.targets import TargetSetting
 from tests.cli.conftest import Shortlist
 
 TABLES = ("ratings.parquet", "people.parquet", "films.parquet")
@@ -33,7 +34,7 @@ def test_it_says_what_it_inferred_and_writes_a_recipe_beside(
     assert 'genres -> multi_hot: parted by "|"' in said.err
     assert "shortlist run\n" in said.err
     recipe = load_recipe("shortlist.toml", check=check_models)
-    assert recipe.data.interactions == str(shop / "ratings.parquet")
+    assert recipe.data.interactions.table == str(shop / "ratings.parquet")
     assert 'interactions = "ratings.parquet"' in (shop / "shortlist.toml").read_text()
 
 
@@ -113,14 +114,14 @@ def test_movielens_100k(proposed: Proposed) -> None:
     recipe = proposed("ml-100k", "items", "ratings", "users")
 
     schema = recipe.schema_
-    assert Path(recipe.data.interactions).name == "ratings.parquet"
+    assert Path(recipe.data.interactions.sources[0]).name == "ratings.parquet"
     assert (schema.user_id, schema.item_id, schema.timestamp, schema.title) == (
         "user_id",
         "item_id",
         "timestamp",
         "movie_title",
     )
-    assert schema.targets == {"liked": "rating >= 4"}
+    assert schema.targets == {"liked": TargetSetting(value="rating >= 4")}
     assert recipe.split.kind == "time"
     assert recipe.features.user is not None
     assert recipe.features.item is not None
@@ -138,7 +139,7 @@ def test_movielens_1m_without_what_was_written_down_afterwards(proposed: Propose
     recipe = proposed("ml-1m", "ratings", "movies", "users")
 
     assert recipe.schema_.item_id == "movie_id"
-    assert recipe.schema_.targets == {"liked": "rating >= 4"}
+    assert recipe.schema_.targets == {"liked": TargetSetting(value="rating >= 4")}
     # `timestamp_exact` is false for low ratings alone: a feature of it would give the answer away.
     assert list(recipe.features.context or {}) == ["time"]
 
@@ -147,7 +148,7 @@ def test_criteo_is_a_click_log_without_ids(proposed: Proposed) -> None:
     recipe = proposed("ctr-samples", "criteo")
 
     assert (recipe.schema_.user_id, recipe.schema_.item_id, recipe.retrieval) == (None, None, None)
-    assert recipe.schema_.targets == {"label": "label"}
+    assert recipe.schema_.targets == {"label": TargetSetting(value="label")}
     assert (recipe.split.kind, recipe.split.column) == ("column", "split")
     context = recipe.features.context or {}
     assert len(context) == 39
@@ -168,7 +169,7 @@ def test_frappe_keeps_the_context_and_drops_the_count(proposed: Proposed) -> Non
 def test_taobao_views_are_pairs_alone(proposed: Proposed) -> None:
     recipe = proposed("taobao-behaviours", "view", "buy")
 
-    assert Path(recipe.data.interactions).name == "view.parquet"
+    assert Path(recipe.data.interactions.sources[0]).name == "view.parquet"
     assert recipe.features.context == {}
     assert recipe.retrieval is not None
     assert recipe.split.kind == "random"

@@ -10,7 +10,7 @@ import pyarrow as pa
 from shortlist.core.files import write_json
 from shortlist.data.shards import write_batch
 from shortlist.features.rows import FeatureTable, matrix_to_arrow
-from shortlist.schema import Column, Kind, Schema, Side
+from shortlist.schema import Column, Kind, Schema, Side, Target
 
 
 def log_folder(folder: Path, shards: int, rows: int) -> Path:
@@ -36,7 +36,7 @@ def log_folder(folder: Path, shards: int, rows: int) -> Path:
     write_batch(folder / "items.arrow", pa.record_batch(items))
     schema = Schema(
         columns=(Column(name="context.place", side=Side.CONTEXT, kind=Kind.NUMBER),),
-        targets=("clicked",),
+        targets=(Target(name="clicked"),),
         has_users=False,
         has_items=False,
         has_time=False,

@@ -11,6 +11,7 @@ import pytest
 from shortlist.data.event_shard import EventShard
 from shortlist.data.held_out import HeldOut, hold_out
 from shortlist.data.prepared import Prepared
+from shortlist.features.past import Events
 from shortlist.features.rows import RaggedBag
 from shortlist.schema import Split
 from tests.data.shards import log_folder
@@ -60,7 +61,8 @@ def test_equals_the_naive_loop(data: Prepared, events: list[toy.Event], split: S
             place = users[user]
             assert set(values(held_out, "truth", place)) == truth
             assert len(values(held_out, "truth", place)) == len(truth)
-            assert values(held_out, "history", place) == known
+            assert held_out.history.rows(np.array([place])).items.values.tolist() == known
+            assert held_out.history.rows(np.array([place])).times.tolist() == [e.time for e in mine if e.split < split]
             assert values(held_out, "seen", place) == (known if exclude_seen else [])
             shard = held_out.shards[held_out.shard_U[place]]
             first = min(e.time for e in mine if e.split == split)
@@ -103,7 +105,8 @@ def test_requests_open_only_the_shards_that_have_some(tmp_path: Path, monkeypatc
     shards = Prepared.open(log_folder(tmp_path / "prepared", 4, 10)).shards
     none = RaggedBag(np.zeros(0, np.int32), np.zeros(3, np.int64))
     users = np.array([1, 2], np.int32)
-    held_out = HeldOut(shards, np.array([1, 3]), np.array([0, 0]), users, none, none, none, 0)
+    known = Events(none, np.zeros(0, np.int64))
+    held_out = HeldOut(shards, np.array([1, 3]), np.array([0, 0]), users, none, known, none, 0)
     opened: list[str] = []
     of = EventShard.of
 

@@ -14,8 +14,9 @@ from shortlist.data.loader import Gather, PositivePairs, RankingRows, positive_p
 from shortlist.data.negatives import NegativeSampler
 from shortlist.data.order import ALONE, Share
 from shortlist.data.prepared import Prepared
+from shortlist.features.past import age_column, age_rows
 from shortlist.features.rows import FeatureRows
-from shortlist.schema import Split
+from shortlist.schema import Column, Kind, Side, Split
 from tests.evaluation import toy
 
 USERS, ITEMS, EVENTS = 9, 12, 120
@@ -145,6 +146,28 @@ def test_a_history_is_what_the_same_user_did_before(data: Prepared, length: int,
             ids_L = found.ids_UL[found.of_B[i]].tolist()
             assert ids_L == [*data.id_of_item[shard.item[shown]].tolist(), *[0] * (length - len(shown))]
             assert found.length_U[found.of_B[i]] == len(shown)
+
+
+@pytest.mark.parametrize("own_item", [True, False])
+@pytest.mark.parametrize("length", [1, 4, 50])
+def test_types_and_ages_are_those_of_the_events_shown(data: Prepared, length: int, own_item: bool) -> None:
+    past = (Column(name="past.type", side=Side.PAST, kind=Kind.FIELD, size=200, offset=100), age_column(300))
+    for shard in data.shards:
+        typed = replace(shard, event=np.arange(100, 100 + len(shard), dtype=np.int32))
+        rows_B = np.random.default_rng(0).permutation(len(shard))
+        history = typed.history(rows_B, length, data.id_of_item, own_item=own_item, trim=True, past=past)
+        plain = shard.history(rows_B, length, data.id_of_item, own_item=own_item, trim=True)
+        assert history.past_ULP is not None
+        assert plain.past_ULP is None
+        assert history.ids_UL.tolist() == plain.ids_UL.tolist()
+        for i, row in enumerate(rows_B):
+            shown = [n for n in range(row) if shard.user[n] == shard.user[row] and shard.user[row] > 0]
+            shown = [n for n in shown if shard.split[n] <= shard.split[row]]
+            shown = [n for n in shown if own_item or shard.item[n] != shard.item[row]][-length:]
+            rows_of_age = 300 + age_rows(shard.time[row] - shard.time[shown])
+            expected = [[100 + n, age] for n, age in zip(shown, rows_of_age.tolist(), strict=True)]
+            padding = [[0, 0]] * (history.ids_UL.shape[1] - len(shown))
+            assert history.past_ULP[i].tolist() == expected + padding
 
 
 def test_a_trimmed_history_is_the_same_and_no_wider_than_need_be(data: Prepared) -> None:

@@ -24,6 +24,7 @@ items = "items.parquet"
 user_id = "user"
 item_id = "item"
 timestamp = "at"
+event = "what"
 targets.liked = "rating >= 4"
 [features.user]
 city = "categorical"
@@ -53,6 +54,7 @@ def _log(test_seed: int) -> dict[str, Any]:
             "rating": random.integers(1, 6, rows),
             "device": [f"device {n + fresh}" for n in random.integers(0, 9, rows)],
             "page": [f"page {n}" for n in random.integers(0, 300, rows)],
+            "what": [f"event {n + fresh}" for n in random.integers(0, 4, rows)],
             "dwell": random.lognormal(size=rows) * (1 + fresh),
         }
 
@@ -88,7 +90,7 @@ def test_no_byte_of_what_is_fitted_changes_with_the_test_rows(two_tests: tuple[P
     one, two = two_tests
     files = sorted(path.relative_to(one) for path in (one / "features").rglob("*") if path.is_file())
     fitted = [path for path in files if path.name not in ("user.id.arrow", "item.id.arrow")]
-    assert len(fitted) == 6, "three sides and the vocabularies of city, tags and device"
+    assert len(fitted) == 8, "four sides and the vocabularies of city, tags, device and types of event"
     for path in [*fitted, Path("schema.json")]:
         assert (one / path).read_bytes() == (two / path).read_bytes(), path
 
@@ -97,7 +99,16 @@ def test_training_rows_are_the_same_bits(two_tests: tuple[Path, Path]) -> None:
     def train(folder: Path) -> list[bytes]:
         (shard,) = Prepared.open(folder).shards
         kept = shard.split == 0
-        columns = (shard.user, shard.item, shard.time, shard.targets_nT, shard.context.ids_nF, shard.context.numbers_nN)
+        assert shard.event is not None
+        columns = (
+            shard.event,
+            shard.user,
+            shard.item,
+            shard.time,
+            shard.targets_nT,
+            shard.context.ids_nF,
+            shard.context.numbers_nN,
+        )
         return [column[kept].tobytes() for column in columns]
 
     assert train(two_tests[0]) == train(two_tests[1])

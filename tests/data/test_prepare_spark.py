@@ -105,6 +105,8 @@ def test_untidy_tables(spark_session: Any, tmp_path: Path) -> None:
         user_id = "user"
         item_id = "item"
         timestamp = "at"
+        event = "event"
+        group = "tags"
         targets.bought = 'event == "buy"'
         [features.item]
         price = {kind = "numeric", transform = "log"}
@@ -127,6 +129,38 @@ def test_untidy_tables(spark_session: Any, tmp_path: Path) -> None:
         "rows of items.parquet without an id",
         "numbers that are not finite in `price` of items.parquet",
     }
+
+
+def test_targets_of_every_kind(spark_session: Any, tmp_path: Path) -> None:
+    """Some of them missing, as null, as NaN, as empty text; classes of text, numbers and truth values."""
+    rows = range(400)
+    columns = {
+        "device": [f"d{n % 7}" for n in rows],
+        "click": [None if n % 11 == 0 else n % 3 == 0 for n in rows],
+        "stars": [float("nan") if n % 4 == 0 else n % 17 / 3 for n in rows],
+        "shelf": [("tea", "cup", "", None, "pot")[n % 5] for n in rows],
+        "grade": [n % 6 / 2 for n in rows],
+        "part": ["test" if n % 10 == 9 else "train" for n in rows],
+    }
+    pq.write_table(pa.table(columns), tmp_path / "log.parquet")
+    recipe = """
+        [data]
+        interactions = "log.parquet"
+        [schema]
+        targets.click = "click"
+        targets.stars = {value = "stars / 5", kind = "regression"}
+        targets.shelf = {value = "shelf", kind = "multiclass"}
+        targets.grade = {value = "grade", kind = "multiclass"}
+        targets.often = {value = "grade > 1", kind = "multiclass"}
+        [features]
+        context = {device = "categorical"}
+        [split]
+        kind = "column"
+        column = "part"
+        [ranking]
+        negatives = {sampled = 0}
+    """
+    _assert_equal(*_both(tmp_path, recipe, tmp_path / "run"))
 
 
 def _time(row: int) -> str:
@@ -162,3 +196,18 @@ def test_what_spark_cannot_read_is_told_in_a_line(spark_session: Any, tmp_path: 
         with pytest.raises(DataError, match=r"cannot read .*a\.jsonl: .*Malformed records") as raised:
             engine.to_arrow(engine.read(str(tmp_path / "a.jsonl")))
         assert len(str(raised.value).splitlines()) == 1
+
+
+def test_a_log_in_parts_of_text_without_headers(spark_session: Any, tmp_path: Path) -> None:
+    for part, rows in (("train", 300), ("test", 40)):
+        lines = [f"{row % 2}\t{row * 7 % 11}\t{'' if row % 5 == 0 else f'{row % 13:08x}z'}" for row in range(rows)]
+        (tmp_path / f"{part}.txt").write_text("\n".join(lines) + "\n")
+    recipe = """
+        name = "parts"
+        [data]
+        interactions = {train = "train.txt", test = "test.txt"}
+        columns = ["label", "count", "category"]
+        [schema]
+        targets.clicked = "label"
+    """
+    _assert_equal(*_both(tmp_path, recipe, tmp_path))

@@ -215,7 +215,7 @@ def files(folder: Path) -> dict[str, str]:
 def test_saved_encoders_are_the_same_and_saved_again_the_same_bytes(tmp_path: Path) -> None:
     for encoder in encoders().values():
         encoder.save(tmp_path / "first")
-    loaded = {side: Encoder.load(tmp_path / "first", side) for side in Side}
+    loaded = {side: Encoder.load(tmp_path / "first", side) for side in encoders()}
     for encoder in loaded.values():
         encoder.save(tmp_path / "second")
 

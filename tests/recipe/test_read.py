@@ -38,7 +38,7 @@ epochs = "many"
 
 [retrieval.dense]
 lr = 0
-name = "adam"
+name = "adamant"
 
 [ranking.model]
 hiden = [3]
@@ -121,7 +121,7 @@ def test_the_name_is_the_files() -> None:
         ("retrieval.model=two_tower", "retrieval.model.name", "two_tower"),
         ('compute.device="cpu"', "compute.device", "cpu"),
         ("compute.device = cpu", "compute.device", "cpu"),
-        ("schema_.targets.liked=rating >= 4", "schema_.targets.liked", "rating >= 4"),
+        ("schema_.targets.liked=rating >= 4", "schema_.targets.liked.value", "rating >= 4"),
     ],
 )
 def test_an_override_is_toml_or_plain_text(entry: str, path: str, value: object) -> None:
@@ -169,8 +169,8 @@ def test_sources_lie_beside_the_recipe_or_in_the_data_folder(tmp_path: Path) -> 
     beside = load_recipe(recipe)
     pointed = load_recipe(recipe, data_dir=tmp_path / "tables")
 
-    assert beside.data.interactions == str(recipe.parent / "ratings.csv")
-    assert pointed.data.interactions == str(tmp_path / "tables" / "ratings.csv")
+    assert beside.data.interactions.table == str(recipe.parent / "ratings.csv")
+    assert pointed.data.interactions.table == str(tmp_path / "tables" / "ratings.csv")
     assert pointed.data.users == "/elsewhere/users.csv"
     assert pointed.data.items is None
 

@@ -22,5 +22,5 @@ def test_a_shipped_recipe_can_be_read(path: Path) -> None:
     recipe = load_recipe(path, check=check_models)
 
     assert recipe.name == path.stem
-    for text in recipe.schema_.targets.values():
-        assert Expression.parse(text).columns()
+    for target in recipe.schema_.targets.values():
+        assert Expression.parse(target.value).columns()

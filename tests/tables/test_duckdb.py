@@ -30,6 +30,21 @@ def test_every_format_gives_the_same_table(engine: DuckDB, tmp_path: Path) -> No
         assert engine.to_arrow(table).to_pylist() == ROWS, name
 
 
+def test_text_without_a_header_gets_its_names(engine: DuckDB, tmp_path: Path) -> None:
+    (tmp_path / "train.txt").write_text("0\t1\t\t68fd1e64\n1\t\t-5\t\n")
+    table = engine.read(str(tmp_path / "train.txt"), columns=["label", "I1", "I2", "C1"])
+    assert engine.to_arrow(table).to_pylist() == [
+        {"label": 0, "I1": 1, "I2": None, "C1": "68fd1e64"},
+        {"label": 1, "I1": None, "I2": -5, "C1": None},
+    ]
+
+
+def test_a_line_of_another_length_is_told(engine: DuckDB, tmp_path: Path) -> None:
+    (tmp_path / "train.txt").write_text("0\t1\n" * 50 + "0\t1\t2\n")
+    with pytest.raises(DataError, match=r"cannot read .*train\.txt"):
+        engine.read(str(tmp_path / "train.txt"), columns=["label", "I1"])
+
+
 def test_positions_follow_the_files(engine: DuckDB, tmp_path: Path) -> None:
     for name, values in (("b", [3, 4]), ("a", [1, 2])):
         pq.write_table(pa.table({"x": values}), tmp_path / f"{name}.parquet")

@@ -192,4 +192,39 @@ def test_targets_compare_text_and_combine(engine: DuckDB) -> None:
     columns = {"event": ["view", "purchase", None], "price": [1.0, 30.0, 1.0]}
     targets = {"bought": 'event == "purchase" and not price < 20', "any": 'event in ("view", "purchase")'}
     rows, _ = _clean(engine, _log(engine, columns, {"targets": targets}))
-    assert [(row[target(0)], row[target(1)]) for row in rows] == [(0.0, 1.0), (1.0, 1.0)]
+    assert [(row[target(0)], row[target(1)]) for row in rows] == [(0.0, 1.0), (1.0, 1.0), (0.0, None)]
+
+
+def test_a_row_is_kept_while_it_tells_one_target(engine: DuckDB) -> None:
+    nan = float("nan")
+    columns = {"click": [1, 0, None, None], "stars": [nan, 2.5, 4.0, nan], "shelf": ["", "b", None, None]}
+    targets = {
+        "click": "click",
+        "stars": {"value": "stars / 5", "kind": "regression"},
+        "shelf": {"value": "shelf", "kind": "multiclass"},
+    }
+    rows, audit = _clean(engine, _log(engine, columns, {"targets": targets}))
+    told = [[row[target(place)] for place in range(3)] for row in rows]
+    assert told == [[1.0, None, None], [0.0, 0.5, "b"], [None, 0.8, None]]
+    assert _found(audit) == {
+        "rows without any target": (1, "dropped"),
+        "rows that do not tell `click`": (1, "treated as missing"),
+        "rows that do not tell `stars`": (1, "treated as missing"),
+        "rows that do not tell `shelf`": (2, "treated as missing"),
+    }
+    shown = {finding.what: finding.examples for finding in audit.findings}
+    assert shown["rows that do not tell `click`"] == ("row 2: click = None",)
+
+
+def test_a_class_is_the_text_of_any_single_value(engine: DuckDB) -> None:
+    columns = {"grade": [1, 2, 1], "share": [0.5, float("inf"), 2.0], "known": [True, None, False]}
+    targets = {name: {"value": name, "kind": "multiclass"} for name in columns}
+    rows, _ = _clean(engine, _log(engine, columns, {"targets": targets}))
+    told = [[row[target(place)] for place in range(3)] for row in rows]
+    assert told == [["1", "0.5", "true"], ["2", None, None], ["1", "2.0", "false"]]
+
+
+def test_a_class_that_is_several_values_is_refused(engine: DuckDB) -> None:
+    targets = {"tag": {"value": "tags", "kind": "multiclass"}}
+    with pytest.raises(DataError, match=r"schema\.targets\.tag = 'tags' .*a class is a single value \(`tags` is array"):
+        _clean(engine, _log(engine, {"tags": [["a"], ["b", "c"]]}, {"targets": targets}))

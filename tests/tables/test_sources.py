@@ -142,3 +142,34 @@ def test_text_that_is_not_utf8_is_named(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_bytes("größe,item\n".encode("latin-1"))
     with pytest.raises(DataError, match=r"a\.csv: expected text in UTF-8"):
         find_source(str(tmp_path / "a.csv"))
+
+
+CRITEO = "0\t1\t\t68fd1e64\n1\t\t5\t\n"
+
+
+def test_text_without_a_header_has_the_names_it_is_given(tmp_path: Path) -> None:
+    (tmp_path / "train.txt").write_text(CRITEO)
+    found = find_source(str(tmp_path / "train.txt"), ["label", "I1", "I2", "C1"])
+    assert (found.format, found.delimiter, found.columns) == ("csv", "\t", ("label", "I1", "I2", "C1"))
+
+
+def test_a_wrong_number_of_names_is_counted(tmp_path: Path) -> None:
+    (tmp_path / "train.txt").write_text(CRITEO)
+    with pytest.raises(DataError, match=r"train\.txt: expected the 2 columns .* found 4 in its first line"):
+        find_source(str(tmp_path / "train.txt"), ["label", "I1"])
+
+
+def test_names_for_files_that_have_their_own_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("user,item\n1,2\n")
+    with pytest.raises(DataError, match="its first line is a header"):
+        find_source(str(tmp_path / "a.csv"), ["user", "item"])
+    with pytest.raises(DataError, match=r"Leave data\.columns out"):
+        find_source(str(_parquet(tmp_path / "a.parquet")), ["user", "item"])
+
+
+def test_a_note_beside_tables_is_no_table(tmp_path: Path) -> None:
+    (tmp_path / "readme.txt").write_text("about these data")
+    with pytest.raises(DataError, match=r"found readme\.txt, which may be a note"):
+        source_files(str(tmp_path))
+    (tmp_path / "a.csv").write_text("user,item\n")
+    assert source_files(str(tmp_path)) == [tmp_path / "a.csv"]

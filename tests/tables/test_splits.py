@@ -10,16 +10,18 @@ import pyarrow as pa
 import pytest
 
 from shortlist.core.errors import DataError
-from shortlist.recipe.sections import Split
+from shortlist.recipe.split import Split
 from shortlist.tables.duckdb import DuckDB
 from shortlist.tables.names import LABEL, SOURCE, SPLIT, TIME, USER
 from shortlist.tables.splits import Held, check_split, hold_out
 
 
-def _hold(engine: DuckDB, columns: dict[str, Any], seed: int = 0, **settings: Any) -> tuple[list[int], Held]:
+def _hold(
+    engine: DuckDB, columns: dict[str, Any], seed: int = 0, has_time: bool = True, **settings: Any
+) -> tuple[list[int], Held]:
     rows = len(next(iter(columns.values())))
     events = engine.table("events", pa.table({SOURCE: np.arange(rows), **columns}))
-    held = hold_out(engine, events, Split(**settings), seed)
+    held = hold_out(engine, events, Split(**settings), seed, has_time=has_time)
     return list(engine.to_arrow(held.events.order_by(SOURCE))[SPLIT].to_pylist()), held
 
 
@@ -70,6 +72,25 @@ def test_leave_one_out_draws_among_equal_times_alike_each_time(engine: DuckDB) -
 def test_by_column_in_any_spelling(engine: DuckDB) -> None:
     labels = ["train", "valid", "validation", "dev", "test"]
     assert _hold(engine, {LABEL: labels}, kind="column")[0] == [0, 1, 1, 1, 2]
+
+
+def test_validation_that_nobody_named_is_the_last_of_train(engine: DuckDB) -> None:
+    columns = {LABEL: ["train"] * 5 + ["test"] * 2, TIME: [5, 1, 4, 2, 3, 9, 0]}
+    parts, held = _hold(engine, columns, kind="column", valid=0.4)
+    assert parts == [1, 0, 1, 0, 0, 2, 2]
+    assert held.valid_from == 4
+    assert held.lines()[0].startswith("split: train 3, valid 2 from 1970-01-01 00:00:04, test 2")
+    assert "cut from train" in held.lines()[1]
+
+
+def test_without_times_it_is_drawn_from_train(engine: DuckDB) -> None:
+    labels = {LABEL: ["train"] * 9_000 + ["test"] * 1_000, TIME: np.zeros(10_000, np.int64)}
+    parts, held = _hold(engine, labels, has_time=False, kind="column", valid=0.2)
+    assert held.rows["valid"] == pytest.approx(1_800, rel=0.07)
+    assert held.rows["test"] == 1_000
+    assert held.valid_from is None
+    assert set(parts[9_000:]) == {2}
+    assert parts == _hold(engine, labels, has_time=False, kind="column", valid=0.2)[0]
 
 
 def test_by_column_lists_what_it_does_not_know(engine: DuckDB) -> None:

@@ -36,6 +36,11 @@ def proposed(
     return proposal, parse_recipe(proposal.text)
 
 
+def _texts(recipe: Recipe) -> dict[str, str]:
+    """Name -> expression of the targets."""
+    return {name: target.value for name, target in recipe.schema_.targets.items()}
+
+
 def said(proposal: Proposal) -> str:
     return "\n".join(line for finding in proposal.findings for line in finding.lines)
 
@@ -55,7 +60,7 @@ def test_a_log_alone_has_both_stages_and_a_split_by_time(tmp_path: Path) -> None
 
     assert (recipe.schema_.user_id, recipe.schema_.item_id, recipe.schema_.timestamp) == ("user_id", "item_id", "ts")
     assert recipe.schema_.targets == {}
-    assert recipe.data.interactions == "visits.parquet"
+    assert recipe.data.interactions.table == "visits.parquet"
     assert recipe.retrieval is not None
     assert recipe.ranking is not None
     assert recipe.split.kind == "time"
@@ -78,7 +83,7 @@ def test_a_rating_becomes_praise_from_the_upper_part_of_its_scale_on(
 ) -> None:
     proposal, recipe = proposed(tmp_path, ratings=events(rating=[scale[i % 5] for i in range(200)]))
 
-    assert recipe.schema_.targets == {"liked": expression}
+    assert _texts(recipe) == {"liked": expression}
     assert "(40.0% positive)" in said(proposal)
 
 
@@ -92,7 +97,11 @@ def test_the_tables_beside_the_log_are_told_apart_by_their_keys(tmp_path: Path) 
 
     proposal, recipe = proposed(tmp_path, a=items, b=events(rating=[i % 5 + 1 for i in range(200)]), c=users)
 
-    assert (recipe.data.interactions, recipe.data.users, recipe.data.items) == ("b.parquet", "c.parquet", "a.parquet")
+    assert (recipe.data.interactions.table, recipe.data.users, recipe.data.items) == (
+        "b.parquet",
+        "c.parquet",
+        "a.parquet",
+    )
     assert recipe.schema_.title == "title"
     assert recipe.features.user is not None
     assert recipe.features.item is not None
@@ -115,7 +124,7 @@ def test_a_table_without_a_part_is_named_with_the_reason(tmp_path: Path) -> None
 
     proposal, recipe = proposed(tmp_path, views=events(), buys=events(50), people=people)
 
-    assert recipe.data.interactions == "views.parquet"
+    assert recipe.data.interactions.table == "views.parquet"
     assert recipe.data.users is None
     assert "another log beside views.parquet" in said(proposal)
     assert "it has no column `user_id` or `item_id`; rename its key" in said(proposal)
@@ -129,7 +138,7 @@ def test_a_click_log_with_ids_gets_only_a_ranker_that_learns_from_what_was_seen(
     assert recipe.retrieval is None
     assert recipe.ranking is not None
     assert (recipe.ranking.negatives.sampled, recipe.ranking.negatives.observed) == (0, True)
-    assert recipe.schema_.targets == {"click": "click"}
+    assert _texts(recipe) == {"click": "click"}
     assert recipe.schema_.user_id == "user_id"
     assert recipe.features.context is not None
     assert {name: feature.kind for name, feature in recipe.features.context.items()} == {
@@ -199,7 +208,9 @@ def test_sessions_take_the_place_of_users_and_the_strongest_event_is_the_target(
     proposal, recipe = proposed(tmp_path, log=log)
 
     assert (recipe.schema_.user_id, recipe.schema_.item_id) == ("session_id", "sku")
-    assert recipe.schema_.targets == {"purchase": 'event_type == "Purchase"'}
+    assert _texts(recipe) == {"purchase": 'event_type == "Purchase"'}
+    assert recipe.schema_.event == "event_type"
+    assert "event_type -> type of past events (3)" in said(proposal)
     assert """# targets.cart = 'event_type == "add_to_cart"'""" in proposal.text
     # Whether a position is known beforehand only the person knows: it is offered in a comment.
     assert list(recipe.features.context or {}) == ["time"]
@@ -225,7 +236,8 @@ def test_hints_overrule(tmp_path: Path) -> None:
     proposal, recipe = proposed(tmp_path, hints, log=log)
 
     roles = recipe.schema_
-    assert (roles.user_id, roles.item_id, roles.timestamp, roles.targets) == ("a", "b", "c", {"wanted": "d > 2"})
+    assert (roles.user_id, roles.item_id, roles.timestamp) == ("a", "b", "c")
+    assert _texts(recipe) == {"wanted": "d > 2"}
     # These are no dates: an order to split by, whose hours mean nothing.
     assert proposal.split == "at 160 / 180 (80/10/10 by time)"
     assert recipe.features.context == {}
@@ -236,7 +248,7 @@ def test_a_target_alone_makes_a_click_log(tmp_path: Path) -> None:
 
     _, recipe = proposed(tmp_path, Hints(target="won"), log=log)
 
-    assert recipe.schema_.targets == {"won": "won"}
+    assert _texts(recipe) == {"won": "won"}
     assert recipe.retrieval is None
 
 

@@ -1,0 +1,102 @@
+"""Data sets that recipes are for: made up in their original form, or converted from the files as they are published."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from shortlist.core.errors import DataError, UserError
+from shortlist.core.suggest import did_you_mean
+from shortlist.data.adult import FILES as ADULT
+from shortlist.data.adult import convert_adult
+from shortlist.data.criteo import make_criteo
+from shortlist.data.frappe import FILES as FRAPPE
+from shortlist.data.frappe import convert_frappe
+from shortlist.data.outbrain.files import REQUIRED
+from shortlist.data.outbrain.make import make_outbrain
+from shortlist.data.outbrain.read import convert_outbrain
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MadeUp:
+    """A data set that can be made up."""
+
+    title: str
+    make: Callable[[Path, int, int], list[Path]]
+    """From folder, rows and seed to the files it wrote."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Published:
+    """A data set whose files are converted."""
+
+    title: str
+    page: str
+    """Where people read about it and fetch the files."""
+    files: tuple[str, ...]
+    """The original files that it is converted from."""
+    convert: Callable[[Path], list[Path]]
+    """From the folder of the original files to the tables that it wrote beside them."""
+
+
+MADE_UP = {
+    "criteo": MadeUp(title="clicks in the form of Criteo's train.txt: 13 counts, 26 categories", make=make_criteo),
+    "outbrain": MadeUp(title="displays of ads in the form of Outbrain's eight CSV files", make=make_outbrain),
+}
+"""By the name that `make` takes."""
+
+PUBLISHED = {
+    "frappe": Published(
+        title="Frappe, split by NFM: 288,609 uses of an app or not, ten fields",
+        page="https://github.com/hexiangnan/neural_factorization_machine",
+        files=tuple(FRAPPE.values()),
+        convert=convert_frappe,
+    ),
+    "adult": Published(
+        title="UCI Adult: 48,842 people of the census of 1994, two targets",
+        page="https://archive.ics.uci.edu/dataset/2/adult",
+        files=tuple(ADULT.values()),
+        convert=convert_adult,
+    ),
+    "outbrain": Published(
+        title="Outbrain Click Prediction: 16,874,593 displays of ads; page_views_sample.csv or page_views.csv too",
+        page="https://www.kaggle.com/c/outbrain-click-prediction",
+        files=REQUIRED,
+        convert=convert_outbrain,
+    ),
+}
+"""By the name that `convert` takes."""
+
+
+def make(name: str, folder: Path | str, rows: int, seed: int = 0) -> list[Path]:
+    """Make up a data set of about `rows` rows in `folder`; the files it wrote.
+
+    Raises:
+        UserError: an unknown name, fewer than 1 row, or a negative seed.
+        EnvironmentFault: the disk is full or may not be written.
+    """
+    if name not in MADE_UP:
+        raise UserError(f"no data set that can be made up is called `{name}`.{did_you_mean(name, MADE_UP)}")
+    if rows < 1 or seed < 0:
+        raise UserError(f"expected 1 row or more and a seed of 0 or more, found rows = {rows:,} and seed = {seed}.")
+    return MADE_UP[name].make(Path(folder), rows, seed)
+
+
+def convert(name: str, folder: Path | str) -> list[Path]:
+    """Convert the original files of a data set in `folder` to the tables of its recipe; the files it wrote.
+
+    Raises:
+        UserError: an unknown name.
+        DataError: a file is not there, or holds something else.
+        EnvironmentFault: the disk is full or may not be written.
+    """
+    if name not in PUBLISHED:
+        raise UserError(f"no data set that can be converted is called `{name}`.{did_you_mean(name, PUBLISHED)}")
+    known, folder = PUBLISHED[name], Path(folder)
+    if missing := [file for file in known.files if not (folder / file).is_file()]:
+        raise DataError(
+            f"{folder}: expected {', '.join(known.files)}; {', '.join(missing)} is not there. They are published at "
+            f"{known.page}: fetch and unpack them there."
+        )
+    return known.convert(folder)
