@@ -14,7 +14,7 @@ INSTALLED := $(VENV)/.installed
 WITH_SPARK := $(VENV)/.installed-spark
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-integration test-all check format install clean
+.PHONY: help demo test test-slow test-integration test-all check format install clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) \
@@ -25,6 +25,9 @@ demo: $(INSTALLED) ## the main job on the demo shop: prepare, train, export, eva
 
 test: $(INSTALLED) ## the default tests
 	$(PYTEST)
+
+test-slow: $(INSTALLED) ## tests that take longer: exports of every model, real data sets where they are there
+	$(PYTEST) -m "slow and not integration and not gpu and not bench"
 
 test-integration: $(WITH_SPARK) ## tests that need another system; Spark's need Java 17 or newer
 	$(PYTEST) -m "integration and not slow and not gpu"

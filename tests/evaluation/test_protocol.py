@@ -59,11 +59,12 @@ def naive(events: list[toy.Event], split: Split, exclude_seen: bool) -> dict[int
     for user in range(1, USERS + 1):
         mine = sorted((e for e in events if e.user == user), key=lambda e: e.time)
         history = [e.item for e in mine if e.split < split and e.item > 0]
+        times = [e.time for e in mine if e.split < split and e.item > 0]
         here = [e for e in mine if e.split == split]
         chosen = [e.item for e in here if e.target > 0 and e.item > 0]
         again = [item for item in chosen if exclude_seen and item in history]
         truth = set(chosen) - set(again)
-        entry = {"truth": truth, "history": history, "seen": set(history) if exclude_seen else set()}
+        entry = {"truth": truth, "history": history, "times": times, "seen": set(history) if exclude_seen else set()}
         found[user] = {**entry, "again": len(again), "time": here[0].time if here else None}
     return found
 
@@ -95,10 +96,13 @@ def test_questions_are_those_of_a_naive_loop(
         asked += requests.user_U.tolist()
         for u, user in enumerate(requests.user_U.tolist()):
             wanted = expected[user]
-            assert rows(requests.history)[u] == wanted["history"]
+            assert rows(requests.history.items)[u] == wanted["history"]
+            times = RaggedBag(requests.history.times.astype(np.int32), requests.history.items.offsets_n)
+            assert rows(times)[u] == wanted["times"]
             assert set(rows(requests.exclude)[u]) == wanted["seen"]
             assert rows(batch.truth)[u] == sorted(wanted["truth"])
             assert requests.query.numbers_BN[u].tolist() == [wanted["time"]]
+            assert requests.time_U[u] == wanted["time"]
             assert requests.query.ids_BF[u].tolist() == data.users.ids_nF[user].tolist()
     assert asked == users.user_U.tolist()
 

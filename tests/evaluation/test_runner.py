@@ -134,7 +134,10 @@ def test_evaluation_asks_what_the_server_would(funnel: Make) -> None:
     assert numbers.tolist() == served.query.numbers_BN.tolist() == [[201], [220]]
     for u, part in enumerate(measured):
         assert part.query.ids_BF.tolist() == served.query.ids_BF[u : u + 1].tolist()
-        assert part.history.values.tolist() == served.history.rows(np.array([u])).values.tolist()
+        known = served.history.rows(np.array([u]))
+        assert part.history.items.values.tolist() == known.items.values.tolist()
+        assert part.history.times.tolist() == known.times.tolist()
+        assert part.time_U.tolist() == [served.time_U[u]]
         assert set(part.exclude.values) == set(served.exclude.rows(np.array([u])).values)
         answer = rec.run(served, 10).item_UK[u].tolist()
         assert rec.run(part, 10).item_UK[0].tolist() == answer

@@ -65,6 +65,30 @@ def test_a_click_log_has_one_line() -> None:
     assert results_table({"protocol": {"split": "test"}, "stages": {}}) == "nothing held out"
 
 
+def test_several_targets_have_a_line_each_and_groups_one() -> None:
+    click = {"auc": measured(0.801, 0.002), "calibration_error": measured(0.01, None)}
+    found = {
+        "protocol": {"split": "test", "ranking_rows": 8000, "group": "display", "groups": 1200},
+        "stages": {"ranking": {**click, "map@12": measured(0.652, 0.001)}},
+        "tasks": {"click": click, "seconds_on_page": {"r2": measured(0.25, None)}},
+    }
+    assert results_table(found).splitlines() == [
+        "8,000 test rows",
+        "  click            auc .801 ± .002, calibration_error .010",
+        "  seconds_on_page  r2 .250",
+        "per display, 1,200 of them: map@12 .652 ± .001",
+    ]
+
+
+def test_a_calibration_is_told_with_what_it_was_before() -> None:
+    found = result()
+    errors = {"calibration_error": measured(0.01, None), "calibration_error_before": measured(0.05, None)}
+    found["stages"]["ranking"] |= errors
+    assert results_table(found).splitlines()[-2] == "  ranker      calibration_error .010 (.050 before)"
+    clicks = {"protocol": {"split": "test", "ranking_rows": 80}, "stages": {"ranking": errors}}
+    assert results_table(clicks) == "80 test rows: calibration_error .010 (.050 before)"
+
+
 def test_cells_without_interval_and_values_of_one() -> None:
     assert cell(measured(0.3, None)) == ".300"
     assert cell(measured(1.0, 0.0)) == "1.000 ± .000"

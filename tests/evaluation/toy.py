@@ -6,7 +6,7 @@ beforehand, and everything else is the real thing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -29,9 +29,10 @@ from shortlist.features.numeric import Numeric
 from shortlist.features.rows import FeatureTable
 from shortlist.features.vocabulary import Vocabulary
 from shortlist.recipe import Recipe
-from shortlist.schema import Schema, Side, Split
+from shortlist.schema import Schema, Side, Split, Target
 
 Matrix = npt.NDArray[np.float32]
+LIKED = (Target(name="liked"),)
 
 
 class Event(NamedTuple):
@@ -42,6 +43,9 @@ class Event(NamedTuple):
     time: int
     split: Split = Split.TRAIN
     target: float = 1.0
+    others: tuple[float, ...] = ()
+    """Values of further targets."""
+    group: int | None = None
 
 
 def recipe(**sections: Any) -> Recipe:
@@ -63,7 +67,14 @@ def recipe(**sections: Any) -> Recipe:
 
 
 def prepared(
-    folder: Path, events: Sequence[Event], users: int, items: int, *, shards: int = 1, titles: Sequence[str] = ()
+    folder: Path,
+    events: Sequence[Event],
+    users: int,
+    items: int,
+    *,
+    shards: int = 1,
+    titles: Sequence[str] = (),
+    targets: tuple[Target, ...] = LIKED,
 ) -> Prepared:
     """Prepared data of `users` users and `items` items from the events, whole users a shard.
 
@@ -81,7 +92,7 @@ def prepared(
         folder=folder,
         schema=Schema(
             columns=tuple(column for encoder in encoders.values() for column in encoder.columns),
-            targets=("liked",),
+            targets=targets,
             id_types={"user": "text", "item": "text"},
         ),
         manifest={
@@ -117,6 +128,7 @@ def recommender(
     vectors_ID: Matrix | None = None,
     logit_UI: Matrix | None = None,
     weight: float = 0.0,
+    calibration: Mapping[str, Any] | None = None,
 ) -> Recommender:
     """A bundle over `data` whose towers and ranker are these tables; a table left out leaves the model out."""
     users, items = len(data.users), len(data.items)
@@ -142,7 +154,7 @@ def recommender(
     if logit_UI is not None:
         (folder / "ranking").mkdir()
         _pair_model(folder / "ranking" / "model.onnx", logit_UI, first_item=users)
-    settings = FunnelSettings(of.funnel.candidates, of.funnel.exclude_seen, weight, 0, 0)
+    settings = FunnelSettings(of.funnel.candidates, of.funnel.exclude_seen, weight, 0, 0, calibration or {})
     write_json(folder / "funnel.json", asdict(settings))
     write_manifest(folder, {"shortlist": "0", "name": of.name, "created": "2026-01-02T03:04:05+00:00"})
     return Recommender.load(folder)
@@ -154,6 +166,7 @@ def _encoders(users: int, items: int) -> dict[Side, Encoder]:
             Side.USER: [EntityId.of(Side.USER, users + 1)],
             Side.CONTEXT: [Numeric("context.time", "time", "none")],
             Side.ITEM: [EntityId.of(Side.ITEM, items + 1)],
+            Side.PAST: [],
         }
     )
 
@@ -164,15 +177,17 @@ def _entity_rows(count: int) -> pa.RecordBatch:
 
 def _shard(name: str, events: Sequence[Event]) -> EventShard:
     time = np.array([event.time for event in events], np.int64)
+    groups = [event.group for event in events if event.group is not None]
     return EventShard(
         name=name,
         user=np.array([event.user for event in events], np.int32),
         item=np.array([event.item for event in events], np.int32),
         time=time,
         split=np.array([event.split for event in events], np.int8),
-        targets_nT=np.array([[event.target] for event in events], np.float32).reshape(-1, 1),
+        targets_nT=np.array([[event.target, *event.others] for event in events] or np.zeros((0, 1)), np.float32),
         weight=None,
         context=FeatureTable(np.zeros((len(events), 0), np.int32), time[:, None].astype(np.float32)),
+        group=np.array(groups, np.int64) if groups else None,
     )
 
 
@@ -183,14 +198,11 @@ def _write(path: Path, columns: dict[str, Any]) -> None:
 
 
 def _write_histories(path: Path, data: Prepared) -> None:
-    known = data.items_of_users(*Split)
-    split = pa.array(np.zeros(len(known.values), np.int8))
-    offsets = pa.array(known.offsets_n)
-    columns = {
-        "items": pa.LargeListArray.from_arrays(offsets, pa.array(known.values)),
-        "split": pa.LargeListArray.from_arrays(offsets, split),
-    }
-    _write(path, columns)
+    known = data.events_of_users(*Split)
+    offsets = pa.array(known.items.offsets_n)
+    split = np.zeros(len(known.times), np.int8)
+    columns = {"items": known.items.values, "times": known.times, "split": split}
+    _write(path, {name: pa.LargeListArray.from_arrays(offsets, pa.array(of)) for name, of in columns.items()})
 
 
 def _lookup_model(path: Path, query_UD: Matrix) -> None:
@@ -203,23 +215,29 @@ def _lookup_model(path: Path, query_UD: Matrix) -> None:
 
 
 def _pair_model(path: Path, logit_UI: Matrix, first_item: int) -> None:
-    """`logit_UI` at the user and the item that the two ids name; items stand after the users in the stacked space."""
+    """`logit_UI` at the user and the item that the two ids name; items stand after the users in the stacked space.
+
+    With a third dimension there are several outputs.
+    """
+    outputs = logit_UI.shape[2] if logit_UI.ndim == 3 else 1
     nodes = [
         helper.make_node("Gather", ["ids", "first"], ["user"], axis=1),
         helper.make_node("Gather", ["ids", "second"], ["stacked"], axis=1),
         helper.make_node("Sub", ["stacked", "first_item"], ["item"]),
         helper.make_node("Mul", ["user", "width"], ["start"]),
         helper.make_node("Add", ["start", "item"], ["place"]),
-        helper.make_node("Gather", ["flat", "place"], ["logits"], axis=0),
+        helper.make_node("Gather", ["flat", "place"], ["gathered"], axis=0),
+        helper.make_node("Reshape", ["gathered", "shape"], ["logits"]),
     ]
     tables = {
-        "flat": logit_UI.reshape(-1).astype(np.float32),
+        "flat": logit_UI.reshape(-1, outputs).astype(np.float32),
+        "shape": np.array([-1, outputs]),
         "width": np.array(logit_UI.shape[1], np.int32),
         "first_item": np.array(first_item, np.int32),
         "first": np.array([0]),
         "second": np.array([1]),
     }
-    _save(path, nodes, tables, ["B", 1], "logits")
+    _save(path, nodes, tables, ["B", outputs], "logits")
 
 
 def _save(

@@ -5,16 +5,28 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from shortlist.features.past import Events, age_column, age_rows
 from shortlist.features.rows import FeatureRows, RaggedBag
 from shortlist.funnel.columns import Candidates, Requests
+from shortlist.schema import Column, Kind, Side
 
 ID_OF_ITEM = np.array([100, 101, 102, 100, 104], np.int32)
 """Item 3 has no embedding of its own: it is out of vocabulary."""
 
+PAST = (Column(name="past.type", side=Side.PAST, kind=Kind.FIELD, size=100, offset=200), age_column(300))
+
 
 def requests(history: list[list[int]]) -> Requests:
     rows = FeatureRows(np.zeros((len(history), 1), np.int32), np.zeros((len(history), 0), np.float32))
-    return Requests(np.zeros(len(history), np.int32), rows, RaggedBag.of(history), RaggedBag.of([[]] * len(history)))
+    items = RaggedBag.of(history)
+    events = Events(items, 10 * np.arange(len(items.values)), np.arange(200, 200 + len(items.values), dtype=np.int32))
+    return Requests(
+        user_U=np.zeros(len(history), np.int32),
+        query=rows,
+        time_U=1000 + np.arange(len(history)),
+        history=events,
+        exclude=RaggedBag.of([[]] * len(history)),
+    )
 
 
 @pytest.mark.parametrize("length", [1, 2, 5])
@@ -29,11 +41,27 @@ def test_the_latest_events_come_oldest_first(length: int) -> None:
     assert found.of_B.tolist() == [0, 1, 2, 3]
 
 
+@pytest.mark.parametrize("length", [1, 2, 5])
+def test_each_event_comes_with_its_type_and_its_age(length: int) -> None:
+    histories = [[1, 2, 3, 4], [], [2], [4, 1]]
+    found = requests(histories).latest(length, ID_OF_ITEM, PAST).past_ULP
+    assert found is not None
+    assert requests(histories).latest(length, ID_OF_ITEM).past_ULP is None
+
+    event = 0
+    for place, history in enumerate(histories):
+        told = [(200 + n, 300 + age_rows(np.array(1000 + place - 10 * n))) for n in range(event, event + len(history))]
+        event += len(history)
+        assert found[place].tolist() == [[*both] for both in told[-length:]] + [[0, 0]] * (length - len(history))
+
+
 def test_nobody_has_a_history() -> None:
-    found = requests([[], []]).latest(3, ID_OF_ITEM)
+    found = requests([[], []]).latest(3, ID_OF_ITEM, PAST)
 
     assert found.ids_UL.tolist() == [[0, 0, 0]] * 2
     assert found.length_U.tolist() == [0, 0]
+    assert found.past_ULP is not None
+    assert found.past_ULP.tolist() == np.zeros((2, 3, 2)).tolist()
 
 
 CANDIDATES = Candidates(

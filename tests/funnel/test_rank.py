@@ -9,17 +9,22 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from shortlist.features.past import Events
 from shortlist.features.rows import FeatureRows, FeatureTable, RaggedBag
 from shortlist.funnel.columns import Candidates, Requests
+from shortlist.funnel.predictions import Predictions
 from shortlist.funnel.rank import Rank, standardised
 from shortlist.funnel.session import Session
+from shortlist.schema import Target, TargetKind
 
 ITEMS = FeatureTable(np.arange(50, 56, dtype=np.int32)[:, None], np.zeros((6, 0), np.float32))
 ID_OF_ITEM = ITEMS.ids_nF[:, 0]
+FIRST = Predictions([Target(name="click")])
 REQUESTS = Requests(
     user_U=np.array([1, 2], np.int32),
     query=FeatureRows(np.array([[1], [2]], np.int32), np.zeros((2, 0), np.float32)),
-    history=RaggedBag.of([[3, 4, 5], []]),
+    time_U=np.array([40, 40]),
+    history=Events(RaggedBag.of([[3, 4, 5], []]), np.array([10, 20, 30])),
     exclude=RaggedBag.of([[], []]),
 )
 
@@ -30,9 +35,14 @@ def candidates(score_UK: list[list[float]]) -> Candidates:
     return Candidates(item_UK, scores, np.zeros(scores.shape, np.int32), ("two_tower",), {"retrieval": scores})
 
 
-def rank(model: Callable[[FeatureRows], npt.NDArray[Any]], history: int = 0, weight: float = 0.0) -> Rank:
+def rank(
+    model: Callable[[FeatureRows], npt.NDArray[Any]],
+    history: int = 0,
+    weight: float = 0.0,
+    predictions: Predictions = FIRST,
+) -> Rank:
     """With a function in the place of the ONNX model."""
-    return Rank(cast("Session", model), ITEMS, ID_OF_ITEM, history, weight)
+    return Rank(cast("Session", model), ITEMS, ID_OF_ITEM, history, weight, predictions=predictions)
 
 
 def test_each_request_is_scored_with_each_of_its_candidates() -> None:
@@ -74,6 +84,42 @@ def test_the_weight_blends_logit_and_retrieval(weight: float, order: list[int]) 
     assert ranked.item_UK[0].tolist() == order
     if weight == 1:
         assert ranked.score_UK[0].tolist() == pytest.approx([1.463, 0.926, 0.111], abs=1e-3)
+
+
+def three_targets(rows: FeatureRows) -> npt.NDArray[Any]:
+    """A click's logit, a price and the logits of two classes, for the items 1, 2 and 3."""
+    outputs = [[2.0, 1.0, 0.0, 1.0], [0.0, 3.0, 1.0, 0.0], [-2.0, 4.0, 0.0, 9.0]]
+    return np.array(outputs, np.float32)[rows.ids_BF[:, 1] - 51]
+
+
+TARGETS = (
+    Target(name="click"),
+    Target(name="price", kind=TargetKind.REGRESSION),
+    Target(name="kind", kind=TargetKind.MULTICLASS, classes=("a", "b")),
+)
+
+
+def test_candidates_carry_what_is_predicted_of_every_target() -> None:
+    ranked = rank(three_targets, predictions=Predictions(TARGETS))(REQUESTS, candidates([[1, 2, 3], [1, 2, 3]]))
+
+    assert ranked.item_UK[0].tolist() == [1, 2, 3]
+    assert ranked.columns["ranking"][0].tolist() == [2, 0, -2]
+    assert ranked.columns["target.click"][0].tolist() == pytest.approx([0.880797, 0.5, 0.119203])
+    assert ranked.columns["target.price"][0].tolist() == [1, 3, 4]
+    assert ranked.columns["target.kind"][0].tolist() == [1, 0, 1]
+
+
+@pytest.mark.parametrize(("weight", "order"), [(0.0, [2, 1, 3]), (2.0, [3, 2, 1])])
+def test_an_expression_is_standardised_before_it_is_blended(weight: float, order: list[int]) -> None:
+    """The expected price is 0.881, 1.5, 0.477: standardised -0.170, 1.301, -1.131. Retrieval is -1.225, 0, 1.225."""
+    by_price = Predictions(TARGETS, score="click * price")
+    ranked = rank(three_targets, weight=weight, predictions=by_price)(REQUESTS, candidates([[1, 2, 3], [1, 2, 3]]))
+
+    standardised_K = {1: -0.170 - 1.225 * weight, 2: 1.301, 3: -1.131 + 1.225 * weight}
+    assert ranked.item_UK[0].tolist() == order
+    assert ranked.score_UK[0].tolist() == pytest.approx([standardised_K[item] for item in order], abs=2e-3)
+    scores = {1: 0.880797, 2: 1.5, 3: 0.476812}
+    assert ranked.columns["ranking"][0].tolist() == pytest.approx([scores[item] for item in order])
 
 
 def test_scores_are_standardised_over_valid_candidates() -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 
+from shortlist.losses.cross_entropy import cross_entropy
+from shortlist.losses.focal import focal
 from shortlist.losses.in_batch_softmax import in_batch_softmax
 from shortlist.losses.log_loss import log_loss
-from shortlist.nn.batch import Labels
+from shortlist.losses.squared_error import squared_error
 
 
 def softmax(weight_B: torch.Tensor | None, query_BD: torch.Tensor) -> torch.Tensor:
@@ -28,11 +30,13 @@ def test_the_softmax_is_a_mean_by_weight() -> None:
 
 def test_a_batch_without_weight_teaches_nothing() -> None:
     query_BD = QUERY_BD.clone().requires_grad_()
-    logits_BT = torch.tensor([[0.3], [-2.0]], requires_grad=True)
-    losses = [softmax(torch.zeros(3), query_BD), log_loss(logits_BT, Labels(torch.ones(2, 1), torch.zeros(2)))]
+    logits_BC = torch.tensor([[0.3, 1.0], [-2.0, 0.0]], requires_grad=True)
+    row = logits_BC[:, 0], torch.ones(2), torch.zeros(2)
+    losses = [softmax(torch.zeros(3), query_BD), cross_entropy(logits_BC, *row[1:])]
+    losses += [loss(*row) for loss in (log_loss, focal, squared_error)]
     sum(losses, torch.zeros(())).backward()
 
-    assert [loss.item() for loss in losses] == [0, 0]
-    for given in (query_BD, logits_BT):
+    assert [loss.item() for loss in losses] == [0] * 5
+    for given in (query_BD, logits_BC):
         assert given.grad is not None
         assert not given.grad.any()

@@ -23,6 +23,8 @@ from shortlist.metrics._names import METRICS, parse
         ("auc", ("auc", None)),
         ("log_loss", ("log_loss", None)),
         ("calibration_error", ("calibration_error", None)),
+        ("r2", ("r2", None)),
+        ("accuracy", ("accuracy", None)),
     ],
 )
 def test_parses(text: str, parsed: tuple[str, int | None]) -> None:
@@ -79,5 +81,5 @@ def test_a_metric_of_lists_needs_a_cut_off(text: str, found: str) -> None:
 
 
 def test_an_unknown_name_unlike_any_is_shown_all_there_are() -> None:
-    with pytest.raises(UserError, match=r"no metric is called `zzz`\. There is: auc, average_precision, .*recall"):
+    with pytest.raises(UserError, match=r"no metric is called `zzz`\. There is: accuracy, auc, average_.*recall"):
         parse("zzz@5")

@@ -15,8 +15,15 @@ SETTINGS: Mapping[str, Mapping[str, Any]] = {
         "crosses": [["user.gender", "item.genres"], ["history", "item.id"]],
         "cross_buckets": 1000,
         "embedding_dims": {"item.genres": 4},
+        "indicators": ["user.gender"],
         "compress": {"user.id": 6},
+        "history": "gru",
     },
+    "dcn_v2": {"rank": 3, "structure": "stacked", "history": "transformer"},
+    "final_mlp": {"hidden": [64], "second": [32], "heads": 2, "gates": [8], "tasks": "ple"},
+    "logistic_regression": {"crosses": [["user.id", "item.id"]]},
+    "mlp": {"history": "target_attention", "tasks": "mmoe", "batch_norm": True},
+    "neumf": {"dropout": 0.1, "tasks": {"kind": "ple", "levels": 2}},
 }
 """For models whose defaults leave a part of them out."""
 

@@ -1,11 +1,9 @@
-"""DeepFM against its equations, written as loops over pairs."""
+"""DeepFM: what its two parts get of a row. The machine's equation is tested with the other interactions."""
 
 from __future__ import annotations
 
-from itertools import combinations
 from typing import Any
 
-import pytest
 import torch
 from torch import Tensor
 
@@ -30,46 +28,19 @@ def build(**settings: Any) -> DeepFM:
     return model
 
 
-def silence(module: torch.nn.Module) -> None:
-    """Make a linear network answer 0."""
-    with torch.no_grad():
-        for parameter in module.parameters():
-            parameter.zero_()
-
-
 def vectors(model: DeepFM, batch: Batch) -> Tensor:
     with torch.inference_mode():
         return model.features.vectors(batch)
 
 
-def test_the_machine_is_the_sum_over_all_pairs_of_features() -> None:
-    model = build(hidden=[])
-    silence(model.deep)
-    batch = Batch.of(random_rows(INPUTS, ROWS))
-    rows_BCW = vectors(model, batch)
-    vector_ND, weight_NT, bias_T = (p.detach() for p in (model.vector_ND, model.weight_NT, model.bias_T))
-    with torch.inference_mode():
-        logits_BT = model(batch)
-
-    for b in range(ROWS):
-        numbers = batch.numbers_BN[b]
-        parts = [*rows_BCW[b, :, :3], *(x * v for x, v in zip(numbers, vector_ND, strict=True))]
-        pairs = sum(float(one @ other) for one, other in combinations(parts, 2))
-        for t in range(2):
-            linear = rows_BCW[b, :, 3 + t].sum() + numbers @ weight_NT[:, t] + bias_T[t]
-            assert float(logits_BT[b, t]) == pytest.approx(float(linear) + pairs, rel=1e-4, abs=1e-4)
-
-
-def test_the_network_gets_vectors_and_numbers_but_no_first_order_weights() -> None:
+def test_machine_and_network_add_up() -> None:
     model = build(hidden=[5])
     batch = Batch.of(random_rows(INPUTS, ROWS))
+    rows_BCW = vectors(model, batch)
     with torch.inference_mode():
-        whole_BT = model(batch)
-        deep_BT = model.deep(torch.cat([vectors(model, batch)[..., :3].flatten(1), batch.numbers_BN], dim=1))
-        silence(model.deep)
-        machine_BT = model(batch)
-
-    torch.testing.assert_close(whole_BT, machine_BT + deep_BT)
+        deep_BW = model.deep(torch.cat([rows_BCW[..., :3].flatten(1), batch.numbers_BN], dim=1))
+        expected_BO = model.machine(rows_BCW, batch.numbers_BN) + model.head(deep_BW)
+        torch.testing.assert_close(model(batch), expected_BO)
 
 
 def test_first_order_weights_begin_at_zero() -> None:

@@ -10,8 +10,9 @@ import torch
 from shortlist.models.catalogue import retrieval_model
 from shortlist.models.retrieval.two_tower import TwoTower
 from shortlist.nn.batch import Batch
+from shortlist.nn.featuriser import embedded
 from shortlist.recipe.sections import Model
-from shortlist.testing.inputs import candidate_inputs, query_inputs, random_rows, toy_schema
+from shortlist.testing.inputs import candidate_inputs, query_inputs, random_rows
 
 QUERY, CANDIDATE = query_inputs(), candidate_inputs()
 
@@ -46,7 +47,9 @@ def test_all_columns_share_one_table_each_once() -> None:
     model = build(embedding_dim=4)
 
     assert model.query_features.embeddings is model.candidate_features.embeddings
-    assert [tuple(table.shape) for table in model.query_features.embeddings.parameters()] == [(toy_schema().rows, 4)]
+    assert [tuple(table.shape) for table in model.query_features.embeddings.parameters()] == [
+        (sum(column.size for column in embedded(CANDIDATE, QUERY)), 4)
+    ]
 
 
 def test_an_item_in_the_history_is_the_item_that_is_recommended() -> None:

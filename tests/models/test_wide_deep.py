@@ -34,7 +34,7 @@ def test_logits_are_the_sum_of_both_parts() -> None:
             torch.nn.init.normal_(parameter)
     batch = Batch.of(random_rows(INPUTS, 6))
 
-    torch.testing.assert_close(model(batch), model.wide(batch) + model.deep(model.features(batch)))
+    torch.testing.assert_close(model(batch), model.wide(batch) + model.head(model.deep(model.features(batch))))
 
 
 def test_the_wide_part_says_nothing_before_it_has_learned() -> None:

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from shortlist.nn.batch import Bag
-from shortlist.nn.featuriser import RecencyWeights
+from shortlist.nn.history import RecencyWeights
 
 
 @pytest.mark.parametrize("value", [math.nan, 1e30])

@@ -11,9 +11,10 @@ import torch
 from shortlist.core.errors import UserError
 from shortlist.nn.batch import Bag, Batch
 from shortlist.nn.embedding import StackedEmbedding
-from shortlist.nn.featuriser import EmbeddingSettings, Featuriser, MixedEmbeddingSettings, RecencyWeights
+from shortlist.nn.featuriser import EmbeddingSettings, Featuriser, MixedEmbeddingSettings
+from shortlist.nn.history import RecencyWeights
 from shortlist.schema import Column, Kind, Side
-from shortlist.testing.inputs import query_inputs, random_rows, ranking_inputs, unknown_rows
+from shortlist.testing.inputs import HISTORY, query_inputs, random_rows, ranking_inputs, toy_schema, unknown_rows
 
 DIM = 3
 
@@ -192,7 +193,7 @@ def test_the_featuriser_is_as_wide_as_it_says() -> None:
 
 
 def test_the_featuriser_lays_out_fields_bags_history_numbers() -> None:
-    inputs = ranking_inputs()
+    inputs = toy_schema().inputs(Side.USER, Side.CONTEXT, Side.ITEM, history_length=HISTORY)
     torch.manual_seed(0)
     features = Featuriser(inputs, EmbeddingSettings(embedding_dim=2))
     rows = random_rows(inputs, 5)
@@ -222,3 +223,29 @@ def test_empty_bags_and_histories_are_zeros() -> None:
     features = Featuriser(inputs, EmbeddingSettings(embedding_dim=2))
 
     assert features(Batch.of(unknown_rows(inputs, 3))).tolist() == [[0.0] * 4] * 3
+
+
+def test_an_indicator_is_a_1_among_zeros_and_has_no_table() -> None:
+    inputs = toy_schema().inputs(Side.USER, Side.CONTEXT, Side.ITEM)
+    features = Featuriser(inputs, MixedEmbeddingSettings(embedding_dim=2, indicators=("user.gender", "item.brand")))
+    rows = random_rows(inputs, 30)
+    shown = features(Batch.of(rows))
+
+    assert shown.shape[1] == features.width
+    rows_of_tables = sum(len(weight) for weight in features.embeddings.parameters())
+    assert rows_of_tables == sum(
+        column.size for column in (*inputs.fields, *inputs.bags) if column.name not in ("user.gender", "item.brand")
+    )
+    ones = shown[:, -len(inputs.numbers) - 2 - 6 : -len(inputs.numbers)]
+    for b in range(30):
+        expected = []
+        for name, size in (("user.gender", 3), ("item.brand", 7)):
+            value = rows.ids_BF[b, inputs.field(name)] - inputs.fields[inputs.field(name)].offset
+            expected += [float(value == v) for v in range(1, size)]
+        assert ones[b].tolist() == expected
+
+
+def test_an_indicator_of_no_field_is_refused() -> None:
+    inputs = toy_schema().inputs(Side.USER, Side.CONTEXT, Side.ITEM)
+    with pytest.raises(UserError, match=r"indicators names 'user.gander'.*Did you mean `user.gender`"):
+        Featuriser(inputs, MixedEmbeddingSettings(indicators=("user.gander",)))

@@ -38,3 +38,18 @@ def test_answers_equal_a_hand_worked_one() -> None:
 
     # relu(5 - 2 + 1) * 3 - 4, and relu(0 - 8 + 1) * 3 - 4.
     assert mlp(torch.tensor([[5.0, 1.0], [0.0, 4.0]])).tolist() == [[8.0], [-4.0]]
+
+
+def test_batch_norm_takes_a_last_batch_of_one_row() -> None:
+    """As the last of an epoch may be: it is normalised by what the batches before it were, and leaves that alone."""
+    torch.manual_seed(0)
+    network = MLP(3, [4], batch_norm=True)
+    for _ in range(50):
+        network(torch.randn(64, 3))
+    before = {name: value.clone() for name, value in network.named_buffers()}
+    x = torch.randn(1, 3)
+    trained = network(x)
+    after = dict(network.named_buffers())
+
+    assert all(torch.equal(value, after[name]) for name, value in before.items())
+    torch.testing.assert_close(trained, network.eval()(x))

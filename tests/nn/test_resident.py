@@ -37,8 +37,11 @@ def parts(of: FeatureTable = CONTEXT, name: str = "events-00000") -> list[Part]:
     ]
 
 
-def history() -> HistoryRows:
-    return HistoryRows.each(np.arange(24, dtype=np.int32).reshape(12, 2), np.ones(12, np.int32)).of(np.arange(12)[::-1])
+def history(past: int = 0) -> HistoryRows:
+    """With `past` columns beside the items."""
+    ids_UL = np.arange(24, dtype=np.int32).reshape(12, 2)
+    past_ULP = np.arange(24 * past, dtype=np.int32).reshape(12, 2, past) if past else None
+    return HistoryRows.each(ids_UL, np.ones(12, np.int32), past_ULP).of(np.arange(12)[::-1])
 
 
 def named(batch: Batch) -> dict[str, torch.Tensor]:
@@ -48,6 +51,8 @@ def named(batch: Batch) -> dict[str, torch.Tensor]:
     if batch.history is not None:
         events = batch.history.events
         found |= {"history": events.values_BH, "history.length": events.length_B, "history.of": batch.history.of_B}
+        found |= {} if batch.history.past_ULP is None else {"history.past": batch.history.past_ULP}
+        assert len(fields(batch.history)) == 3
     assert len(fields(batch)) == 4
     return found
 
@@ -60,12 +65,11 @@ def assert_equal(one: Batch, other: Batch) -> None:
         assert torch.equal(value, right[name]), name
 
 
-@pytest.mark.parametrize("with_history", [True, False])
+@pytest.mark.parametrize("events", [None, history(), history(past=2)], ids=["no history", "items", "past"])
 @pytest.mark.parametrize("budget", [BIG, 0])
-def test_gives_the_batch_that_arrays_give(with_history: bool, budget: int) -> None:
+def test_gives_the_batch_that_arrays_give(events: HistoryRows | None, budget: int) -> None:
     """Whether the tables fit on the device or none of them does."""
     resident = Resident(CPU, budget)
-    events = history() if with_history else None
 
     for _ in range(2):
         assert_equal(resident(parts(), events), Batch.of(collect(parts(), events)))

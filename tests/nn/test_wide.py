@@ -12,7 +12,7 @@ import torch
 from shortlist.core.errors import UserError
 from shortlist.features.rows import FeatureRows
 from shortlist.nn.batch import Batch
-from shortlist.nn.wide import Cross, LinearPart
+from shortlist.nn.wide import Cross, CrossSettings, LinearPart
 from shortlist.testing.inputs import random_rows, ranking_inputs, unknown_rows
 
 INPUTS = ranking_inputs()
@@ -20,6 +20,7 @@ ROWS = random_rows(INPUTS, 9)
 BUCKETS = 1000
 TARGETS = 2
 CROSSES = [("user.gender", "item.brand"), ("user.gender", "item.genres"), ("history", "item.id", "context.hour")]
+SETTINGS = CrossSettings(crosses=tuple(CROSSES), cross_buckets=BUCKETS)
 
 A, B, C, D = 1_000_000_007, 998_244_353, 1_999_999_973, 1_610_612_741
 
@@ -81,9 +82,9 @@ def test_crosses_fill_their_buckets_evenly() -> None:
 
 def naive_logits(part: LinearPart, rows: FeatureRows, row: int) -> torch.Tensor:
     assert part.cross_table is not None
-    weight, total = part.table.table.weight, part.bias_T.clone()
+    weight, total = part.table.table.weight, part.bias_O.clone()
     for i in range(len(INPUTS.numbers)):
-        total += float(rows.numbers_BN[row, i]) * part.weight_NT[i]
+        total += float(rows.numbers_BN[row, i]) * part.weight_NO[i]
     for column in [*INPUTS.fields, *INPUTS.bags]:
         for value in values(rows, row, column.name):
             total += weight[value - column.offset + part.table.places[column.name].start]
@@ -107,7 +108,7 @@ def test_a_cross_with_the_history_is_of_the_rows_own() -> None:
 @pytest.mark.parametrize("rows", [ROWS, unknown_rows(INPUTS, 2)], ids=["random", "unknown"])
 def test_logits_equal_the_loop(rows: FeatureRows) -> None:
     torch.manual_seed(0)
-    part = LinearPart(INPUTS, CROSSES, BUCKETS, TARGETS)
+    part = LinearPart(INPUTS, SETTINGS, TARGETS)
     with torch.no_grad():
         for parameter in part.parameters():
             torch.nn.init.normal_(parameter)
@@ -118,7 +119,7 @@ def test_logits_equal_the_loop(rows: FeatureRows) -> None:
 
 
 def test_weights_start_at_zero() -> None:
-    logits_BT = LinearPart(INPUTS, CROSSES, BUCKETS, TARGETS)(Batch.of(ROWS))
+    logits_BT = LinearPart(INPUTS, SETTINGS, TARGETS)(Batch.of(ROWS))
 
     assert torch.equal(logits_BT, torch.zeros(len(ROWS), TARGETS))
 

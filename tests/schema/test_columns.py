@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
-from shortlist.schema import Column, Kind, Schema, Side
-from shortlist.schema.columns import stacked
+from shortlist.schema import Column, Kind, Schema, Side, Target, TargetKind
+from shortlist.schema.columns import slices, stacked
 
 
 def column(name: str, kind: Kind = Kind.FIELD, size: int = 0) -> Column:
@@ -24,7 +25,11 @@ COLUMNS = stacked(
         column("item.genres", Kind.BAG, size=4),
     ]
 )
-SCHEMA = Schema(columns=COLUMNS, targets=("liked",), id_types={"user": "int", "item": "text"})
+CLASSES = Target(name="shelf", kind=TargetKind.MULTICLASS, classes=("a", "b"))
+SECONDS = Target(name="seconds", kind=TargetKind.REGRESSION, mean=90.0, deviation=40.0)
+SCHEMA = Schema(
+    columns=COLUMNS, targets=(Target(name="liked"), CLASSES, SECONDS), id_types={"user": "int", "item": "text"}
+)
 
 
 def test_columns_lie_one_after_another() -> None:
@@ -45,7 +50,7 @@ def test_inputs_hold_the_chosen_sides_in_the_order_given() -> None:
     assert [c.name for c in inputs.numbers] == ["user.age"]
     assert [c.name for c in inputs.bags] == ["item.genres"]
     assert inputs.field("user.id") == 1
-    assert inputs.targets == ("liked",)
+    assert inputs.targets == (Target(name="liked"), CLASSES, SECONDS)
     with pytest.raises(StopIteration):
         inputs.field("context.hour")
 
@@ -66,6 +71,26 @@ def test_a_history_needs_users_items_and_time(schema: Schema, length: int, expec
     assert inputs.history_length == expected
     assert (inputs.history is not None) == bool(expected)
     assert inputs.history is None or inputs.history.name == "item.id"
+
+
+def test_past_events_are_told_of_on_request_and_with_a_history_alone() -> None:
+    schema = replace(SCHEMA, columns=stacked([*COLUMNS, column("past.type", size=3)]))
+
+    assert [c.name for c in schema.inputs(*Side, history_length=2).past] == ["past.type"]
+    assert [c.name for c in schema.inputs(*Side, history_length=2).fields] == ["user.id", "item.id", "context.hour"]
+    assert schema.inputs(Side.USER, history_length=2).past == ()
+    assert schema.inputs(*Side).past == ()
+
+
+def test_outputs_of_targets_stand_side_by_side() -> None:
+    assert slices(SCHEMA.targets) == (slice(0, 1), slice(1, 3), slice(3, 4))
+    assert slices(()) == ()
+
+
+def test_a_regressions_outputs_are_standardised() -> None:
+    assert SECONDS.output(170.0) == 2
+    assert SECONDS.value(2.0) == 170
+    assert SECONDS.value(SECONDS.output(np.array([0.0, 1.0, np.nan]))) == pytest.approx([0, 1, np.nan], nan_ok=True)
 
 
 def test_a_schema_survives_json() -> None:

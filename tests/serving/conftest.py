@@ -44,6 +44,7 @@ items = "goods.csv"
 user_id = "person"
 item_id = "good"
 timestamp = "time"
+event = "event"
 targets.bought = 'event == "purchase"'
 title = "name"
 [features.user]

@@ -12,15 +12,15 @@ def test_rows_get_their_probabilities(clicks_client: httpx.Client, clicks: Recom
     rows = [{"banner": "red", "hour": 3}, {"hour": 20}, {"banner": "blue", "hour": None}]
     answer = clicks_client.post("/v1/rank", json={"rows": rows}).json()
     expected = clicks.score_rows({"banner": ["red", None, "blue"], "hour": [3, 20, None]})
-    assert answer["probabilities"] == pytest.approx(expected.tolist())
-    assert answer["probabilities"][2] > answer["probabilities"][0]
+    assert answer["predictions"]["clicked"] == pytest.approx(expected.tolist())
+    assert answer["predictions"]["clicked"][2] > answer["predictions"]["clicked"][0]
     assert answer["bundle"]["name"] == "clicks"
 
 
 def test_a_row_may_leave_everything_out_but_not_all_rows(clicks_client: httpx.Client) -> None:
     answer = clicks_client.post("/v1/rank", json={"rows": [{}, {"hour": 3}]}).json()
-    assert all(0 < probability < 1 for probability in answer["probabilities"])
-    assert len(answer["probabilities"]) == 2
+    assert all(0 < probability < 1 for probability in answer["predictions"]["clicked"])
+    assert len(answer["predictions"]["clicked"]) == 2
     refused = clicks_client.post("/v1/rank", json={"rows": [{}]})
     assert refused.status_code == 422
     assert refused.json()["error"]["expected"] == "banner, hour"

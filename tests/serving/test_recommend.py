@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 from pydantic import TypeAdapter
 
@@ -27,7 +29,7 @@ def ids(answer: Any) -> list[str]:
 
 def seen_by(shop: Recommender, user: int) -> set[str]:
     row = shop.bundle.user_keys.to_pylist().index(user)
-    history = shop.bundle.histories.items
+    history = shop.bundle.histories.events.items
     items = history.values[history.offsets_n[row] : history.offsets_n[row + 1]]
     return {shop.bundle.item_keys[int(item)].as_py() for item in items}
 
@@ -66,6 +68,23 @@ def test_a_history_is_left_out_and_changes_the_answer(client: httpx.Client) -> N
     assert not set(history) & set(ids(told))
     assert ids(told) != [item for item in plain if item not in history]
     assert told["known_user"] is False
+
+
+def test_the_ranker_is_told_of_types_and_times_and_retrieval_is_not(shop: Recommender) -> None:
+    requests = shop.requests([KNOWN], context={"time": [1_700_100_000]})
+    events, item_UK = requests.history, np.array([[1, 2, 3]], np.int32)
+    assert events.types is not None
+    assert len(np.unique(events.types)) == 2
+    assert shop.ranker is not None
+    assert shop.towers is not None
+    others = (
+        replace(requests, history=replace(events, types=events.types[::-1])),
+        replace(requests, history=replace(events, times=events.times - 10**7)),
+        replace(requests, time_U=requests.time_U + 10**7),
+    )
+    for other in others:
+        assert (shop.ranker.outputs(other, item_UK) != shop.ranker.outputs(requests, item_UK)).any()
+        assert (shop.towers.encode(other) == shop.towers.encode(requests)).all()
 
 
 def test_seen_items_are_left_out_unless_asked_for(client: httpx.Client, shop: Recommender) -> None:

@@ -59,7 +59,7 @@ def test_the_written_recipe_can_be_read(tmp_path: Path) -> None:
     assert recipe.retrieval is not None
     assert recipe.retrieval.epochs == 3
     assert recipe.ranking is None
-    assert pq.read_table(recipe.data.interactions).equals(Checkerboard(6).events())
+    assert pq.read_table(recipe.data.interactions.table).equals(Checkerboard(6).events())
 
 
 @pytest.mark.parametrize("size", [0, 4, 7])

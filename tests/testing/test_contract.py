@@ -30,11 +30,11 @@ class Plain(RankingModel):
     def __init__(self, config: Config, inputs: Inputs) -> None:
         super().__init__(config, inputs)
         self.features = Featuriser(inputs, EmbeddingSettings(embedding_dim=config.dim))
-        self.out = nn.Linear(self.features.width, self.targets)
+        self.out = nn.Linear(self.features.width, self.outputs)
 
     def forward(self, batch: Batch) -> Tensor:
-        logits_BT: Tensor = self.out(self.features(batch))
-        return logits_BT
+        outputs_BO: Tensor = self.out(self.features(batch))
+        return outputs_BO
 
 
 class Required(Plain):
@@ -62,10 +62,10 @@ class Forgetful(Plain):
 
     def __init__(self, config: Any, inputs: Inputs) -> None:
         super().__init__(config, inputs)
-        self.bias_T = torch.randn(self.targets)
+        self.bias_O = torch.randn(self.outputs)
 
     def forward(self, batch: Batch) -> Tensor:
-        return super().forward(batch) + self.bias_T
+        return super().forward(batch) + self.bias_O
 
 
 class DividesByLength(Plain):
@@ -76,8 +76,8 @@ class DividesByLength(Plain):
 
 class LooksAround(Plain):
     def forward(self, batch: Batch) -> Tensor:
-        logits_BT = super().forward(batch)
-        return logits_BT - logits_BT.mean(0)
+        outputs_BO = super().forward(batch)
+        return outputs_BO - outputs_BO.mean(0)
 
 
 class Deaf(Plain):
@@ -96,7 +96,7 @@ class Unseeded(Plain):
 class OwnTable(Plain):
     def __init__(self, config: Any, inputs: Inputs) -> None:
         super().__init__(config, inputs)
-        self.gender = nn.Embedding(sum(c.size for c in inputs.fields), self.targets)
+        self.gender = nn.Embedding(sum(c.size for c in inputs.fields), self.outputs)
 
     def forward(self, batch: Batch) -> Tensor:
         gender_BT: Tensor = self.gender(batch.ids_BF[:, 1])

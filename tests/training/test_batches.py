@@ -121,7 +121,8 @@ def test_the_candidates_are_those_of_the_last_training_event(data: Prepared) -> 
 def trimmed(batch: Batch, width: int) -> Batch:
     assert batch.history is not None
     events = batch.history.events
-    history = History(Bag(events.values_BH[:, :width], events.length_B), batch.history.of_B)
+    past_ULP = None if batch.history.past_ULP is None else batch.history.past_ULP[:, :width]
+    history = History(Bag(events.values_BH[:, :width], events.length_B), batch.history.of_B, past_ULP)
     return Batch(batch.ids_BF, batch.numbers_BN, batch.bags, history)
 
 
@@ -130,10 +131,11 @@ def short_histories(inputs: Any, longest: int) -> Batch:
     assert batch.history is not None
     events = batch.history.events
     length_B = events.length_B.clamp(max=longest)
-    values_BL = events.values_BH * (torch.arange(HISTORY) < length_B[:, None])
-    return Batch(
-        batch.ids_BF, batch.numbers_BN, batch.bags, History(Bag(values_BL.int(), length_B), batch.history.of_B)
-    )
+    inside_BL = torch.arange(HISTORY) < length_B[:, None]
+    told_ULP = batch.history.past_ULP
+    past_ULP = None if told_ULP is None else (told_ULP * inside_BL[:, :, None]).int()
+    values = Bag((events.values_BH * inside_BL).int(), length_B)
+    return Batch(batch.ids_BF, batch.numbers_BN, batch.bags, History(values, batch.history.of_B, past_ULP))
 
 
 @pytest.mark.parametrize("longest", [0, 2, 4])

@@ -34,7 +34,7 @@ def names(model: nn.Module) -> list[str]:
 
 @pytest.mark.parametrize("name", ["wide_deep", "deepfm"])
 def test_the_layers_of_a_ranker_are_its_network(name: str) -> None:
-    assert names(ranking_model(Model(name=name), ranking_inputs())) == ["deep"]
+    assert names(ranking_model(Model(name=name), ranking_inputs())) == ["deep", "head"]
 
 
 def test_the_layers_of_a_retrieval_model_are_its_towers() -> None:

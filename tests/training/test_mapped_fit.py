@@ -179,13 +179,12 @@ def test_what_is_kept_for_the_best_epoch_is_no_larger_than_the_table(tmp_path: P
     [
         (Optimiser(name="adamw"), "found adamw"),
         (Optimiser(name="sgd"), "found sgd"),
-        (Optimiser(name="adagrad", weight_decay=0.1), r"found adagrad with weight_decay = 0\.1"),
     ],
 )
 def test_an_optimiser_of_whole_tables_is_refused(choice: Optimiser, found: str, tmp_path: Path) -> None:
     task = mapped(tmp_path)
 
-    with pytest.raises(UserError, match=rf"expected one of rowwise_adagrad, .* without weight_decay, {found}\. Choose"):
+    with pytest.raises(UserError, match=rf"expected one of rowwise_adagrad, .*, {found}\. Choose"):
         build_optimisers(task.model, {"embedding": choice, "dense": Optimiser()})
 
 

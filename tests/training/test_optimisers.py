@@ -14,7 +14,7 @@ from shortlist.core.errors import UserError
 from shortlist.nn.batch import Batch
 from shortlist.nn.embedding import StackedEmbedding
 from shortlist.nn.groups import Group, Wide
-from shortlist.nn.wide import LinearPart
+from shortlist.nn.wide import CrossSettings, LinearPart
 from shortlist.recipe.sections import Optimiser
 from shortlist.schema import Column, Kind, Side
 from shortlist.testing.inputs import random_rows, ranking_inputs
@@ -58,7 +58,7 @@ def test_each_group_gets_what_the_recipe_says() -> None:
     optimisers = build_optimisers(
         model,
         choices(
-            wide=Optimiser(name="ftrl", lr=0.3, l1=0.01, weight_decay=0.02),
+            wide=Optimiser(name="ftrl", lr=0.3, l1=0.01, l2=0.02),
             embedding=Optimiser(name="adagrad", lr=0.2),
             dense=Optimiser(name="adamw", lr=0.1, weight_decay=0.05),
         ),
@@ -82,10 +82,13 @@ def test_each_group_gets_what_the_recipe_says() -> None:
         (Optimiser(name="sparse_adam"), True),
         (Optimiser(name="sgd"), True),
         (Optimiser(name="ftrl"), True),
-        (Optimiser(name="ftrl", weight_decay=0.1), True),
+        (Optimiser(name="ftrl", l2=0.1), True),
         (Optimiser(name="adamw"), True),
-        (Optimiser(name="adagrad", weight_decay=0.1), False),
-        (Optimiser(name="sgd", weight_decay=0.1), False),
+        (Optimiser(name="adagrad", l2=0.1), True),
+        (Optimiser(name="rowwise_adagrad", l2=0.1), True),
+        (Optimiser(name="sparse_adam", l2=0.1), True),
+        (Optimiser(name="adam"), False),
+        (Optimiser(name="sgd", l2=0.1), False),
     ],
 )
 def test_tables_have_sparse_gradients_where_the_optimiser_takes_them(choice: Optimiser, sparse: bool) -> None:
@@ -108,7 +111,7 @@ def test_tables_have_sparse_gradients_where_the_optimiser_takes_them(choice: Opt
 def test_a_table_built_for_one_optimiser_can_be_given_to_another() -> None:
     model = Model()
     build_optimisers(model, choices(embedding=Optimiser(name="adagrad")))
-    build_optimisers(model, choices(embedding=Optimiser(name="sgd", weight_decay=0.1)))
+    build_optimisers(model, choices(embedding=Optimiser(name="sgd", l2=0.1)))
 
     assert not model.table.table.sparse
 
@@ -175,7 +178,7 @@ def test_an_optimiser_of_tables_updates_all_of_the_wide_part(name: str) -> None:
     """Its bias and the weights of its numbers are no tables: a vector's rows are its numbers, a dense step has all."""
     inputs = ranking_inputs()
     torch.manual_seed(0)
-    part = LinearPart(inputs, [], buckets=10, targets=1)
+    part = LinearPart(inputs, CrossSettings(), 1)
     (optimiser,) = build_optimisers(part, choices(wide=Optimiser.model_validate({"name": name, "lr": 0.1})))
     for _ in range(3):
         optimiser.zero_grad()
@@ -216,3 +219,41 @@ def test_a_group_without_parameters_needs_no_optimiser() -> None:
 def test_a_group_without_a_choice_is_named() -> None:
     with pytest.raises(UserError, match="Model has parameters of the group `wide`, and its stage has optimisers for"):
         build_optimisers(Model(), {"embedding": DEFAULT, "dense": DEFAULT})
+
+
+@pytest.mark.parametrize("name", ["adagrad", "rowwise_adagrad", "sparse_adam"])
+def test_a_penalty_on_the_rows_of_the_batch_is_one_in_their_loss(name: str) -> None:
+    """The rows' share of l2 / 2 |w|² added to the loss by hand, each row once however often it is looked up."""
+    ids = torch.tensor([[3], [1], [3]])
+    weights = []
+    for by_hand in (False, True):
+        torch.manual_seed(0)
+        table = StackedEmbedding([COLUMN], 5, std=1.0)
+        l2 = 0.0 if by_hand else 0.3
+        choice = Optimiser.model_validate({"name": name, "lr": 0.1, "l2": l2})
+        (optimiser,) = build_optimisers(table, choices(embedding=choice))
+        for _ in range(2):
+            optimiser.zero_grad(set_to_none=True)
+            loss = table(ids, [COLUMN]).square().sum()
+            if by_hand:
+                loss = loss + 0.15 * table(torch.tensor([[1], [3]]), [COLUMN]).square().sum()
+            loss.backward()
+            optimiser.step()
+        weights.append(table.table.weight.detach())
+
+    torch.testing.assert_close(weights[0], weights[1])
+    torch.manual_seed(0)
+    moved = (weights[0] != StackedEmbedding([COLUMN], 5, std=1.0).table.weight).any(1).nonzero().flatten()
+    assert moved.tolist() == [1, 3]
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"name": "rowwise_adagrad", "weight_decay": 0.1}, "only adamw has a weight_decay"),
+        ({"name": "adamw", "l2": 0.1}, "set that instead of l2"),
+    ],
+)
+def test_a_penalty_of_another_optimiser_is_refused(settings: dict[str, object], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        Optimiser.model_validate(settings)

@@ -14,8 +14,13 @@ from torch import Tensor, nn
 
 from shortlist.core.errors import EnvironmentFault
 from shortlist.core.progress import Silent
+from shortlist.losses.bpr import bpr
+from shortlist.losses.cross_entropy import cross_entropy
+from shortlist.losses.focal import focal
 from shortlist.losses.in_batch_softmax import in_batch_softmax
+from shortlist.losses.list_softmax import list_softmax
 from shortlist.losses.log_loss import log_loss
+from shortlist.losses.squared_error import squared_error
 from shortlist.metrics.auc import auc
 from shortlist.models.base import RankingModel
 from shortlist.models.catalogue import ranking_model
@@ -70,7 +75,7 @@ class Clicks:
 
     def loss(self, step: tuple[Batch, Labels]) -> Tensor:
         batch, labels = step
-        return log_loss(self.model(batch), labels)
+        return log_loss(self.model(batch)[:, 0], labels.targets_BT[:, 0], labels.weight_B)
 
     def validate(self) -> dict[str, float]:
         _, labels = self.rows(VALID, 4096)
@@ -147,11 +152,16 @@ def test_losses_are_computed_in_float32() -> None:
     vectors_BD = nn.functional.normalize(torch.randn(64, 16), dim=1)
     item_B, log_q_B = torch.arange(64), torch.zeros(64)
     exact = in_batch_softmax(vectors_BD, vectors_BD, item_B, log_q_B, 0.07)
-    labels = Labels(torch.ones(64, 1), torch.ones(64))
+    ones_B = torch.ones(64)
     with torch.autocast("cpu", torch.bfloat16):
         assert torch.equal(in_batch_softmax(vectors_BD, vectors_BD, item_B, log_q_B, 0.07), exact)
         rounded = vectors_BD.bfloat16()
-        assert log_loss(rounded[:, :1], labels) == log_loss(rounded[:, :1].float(), labels)
+        for loss in (log_loss, focal, squared_error):
+            assert loss(rounded[:, 0], ones_B, ones_B) == loss(rounded[:, 0].float(), ones_B, ones_B)
+        assert cross_entropy(rounded, ones_B, ones_B) == cross_entropy(rounded.float(), ones_B, ones_B)
+        in_pairs = (torch.arange(64) % 2).float(), ones_B, torch.arange(64) // 2
+        for of_list in (bpr, list_softmax):
+            assert of_list(rounded[:, 0], *in_pairs) == of_list(rounded[:, 0].float(), *in_pairs)
 
 
 class Overflowing(Task):

@@ -13,13 +13,17 @@ from shortlist.bundle.read import Bundle
 from shortlist.core.errors import RequestError
 from shortlist.core.suggest import did_you_mean
 from shortlist.data.prepared import item_id_column
-from shortlist.features.rows import FeatureRows, FeatureTable, Ints, RaggedBag, side_by_side
-from shortlist.features.values import array_of
+from shortlist.features.rows import FeatureRows, FeatureTable, Ints, Longs, RaggedBag, side_by_side
+from shortlist.features.values import array_of, as_seconds
 from shortlist.features.vocabulary import Vocabulary
 from shortlist.funnel.columns import Requests, latest
 from shortlist.schema import Side
+from shortlist.schema.columns import PAST_TYPE, ROW_SIDES
 
 Columns = Mapping[str, Sequence[Any]]
+
+_LATEST = 2.0**53
+"""Seconds beyond which a float is no exact number of them."""
 
 
 class Asking:
@@ -28,6 +32,8 @@ class Asking:
     def __init__(self, bundle: Bundle) -> None:
         self.bundle = bundle
         self.id_of_item = item_id_column(bundle.items, bundle.schema)
+        past = bundle.schema.side(Side.PAST)
+        self.unknown_type = next((column.offset for column in past if column.name == PAST_TYPE), 0)
 
     def requests(
         self,
@@ -42,16 +48,20 @@ class Asking:
     ) -> Requests:
         """See `Recommender.requests`."""
         user_U = _look_up(self.bundle.user_vocabulary, users)
-        known = self.bundle.histories.items.rows(user_U)
+        moment = self._moment(context, len(users))
+        query = side_by_side([self._users(user_U, user_features), self._context(moment, len(users))])
+        time_U = self._times(moment, len(users))
+        known = self.bundle.histories.events.rows(user_U)
         if history is not None:
-            known = _joined([known, self._items(history, len(users), "history")])
+            known = known.then(self._items(history, len(users), "history"), time_U, self.unknown_type)
         seen = self.bundle.settings.exclude_seen if exclude_seen is None else exclude_seen
-        left_out = [known] if seen else []
+        left_out = [known.items] if seen else []
         if exclude is not None:
             left_out.append(self._items(exclude, len(users), "exclude"))
         return Requests(
             user_U=user_U,
-            query=side_by_side([self._users(user_U, user_features), self._context(context, len(users))]),
+            query=query,
+            time_U=time_U,
             history=known,
             exclude=_joined(left_out) if left_out else RaggedBag.of([[]] * len(users)),
             allowed=None if candidates is None else self._items(candidates, len(users), "candidates"),
@@ -62,7 +72,7 @@ class Asking:
 
         A known user's and item's features come from the bundle's tables, the history from what it knows of the user.
         """
-        batch = self._batch(columns, None, tuple(Side))
+        batch = self._batch(columns, None, ROW_SIDES)
         roles = self.bundle.recipe.schema_
         context = _all(self.bundle.encoders[Side.CONTEXT].apply(batch))
         user_B = _ids(self.bundle.user_vocabulary, columns, roles.user_id)
@@ -72,8 +82,10 @@ class Asking:
         rows = side_by_side([user, context, item])
         if history_length == 0:
             return rows
-        events = self.bundle.histories.items.rows(np.zeros(len(rows), np.int32) if user_B is None else user_B)
-        return FeatureRows(rows.ids_BF, rows.numbers_BN, rows.bags, latest(events, history_length, self.id_of_item))
+        events = self.bundle.histories.events.rows(np.zeros(len(rows), np.int32) if user_B is None else user_B)
+        past, time_B = self.bundle.schema.side(Side.PAST), self._times(columns, len(rows))
+        history = latest(events, time_B, history_length, self.id_of_item, past)
+        return FeatureRows(rows.ids_BF, rows.numbers_BN, rows.bags, history)
 
     def _side(self, side: Side, table: FeatureTable, rows_B: Ints | None, batch: pa.RecordBatch) -> FeatureRows:
         """Features by the rows of known ids; encoded from the raw columns where the log has no such ids."""
@@ -86,12 +98,26 @@ class Asking:
         batch = batch.append_column("#row", pa.array(user_U))
         return _all(self.bundle.encoders[Side.USER].apply(batch))
 
-    def _context(self, context: Columns | None, rows: int) -> FeatureRows:
+    def _moment(self, context: Columns | None, rows: int) -> Columns:
+        """The columns of the context, the time of now among them where they say no other."""
         columns = dict(context or {})
         clock = self.bundle.recipe.schema_.timestamp
         if clock is not None and clock not in columns:
             columns[clock] = [int(time.time())] * rows
-        return _all(self.bundle.encoders[Side.CONTEXT].apply(self._batch(columns, rows, (Side.CONTEXT,))))
+        return columns
+
+    def _context(self, moment: Columns, rows: int) -> FeatureRows:
+        return _all(self.bundle.encoders[Side.CONTEXT].apply(self._batch(moment, rows, (Side.CONTEXT,))))
+
+    def _times(self, columns: Columns, rows: int) -> Longs:
+        """Unix seconds by the columns' timestamp; now where there is none, or none that can be read."""
+        now_B = np.full(rows, int(time.time()), np.int64)
+        clock = self.bundle.recipe.schema_.timestamp
+        if clock is None or clock not in columns:
+            return now_B
+        seconds_B = as_seconds(array_of(list(columns[clock])))
+        told_B = np.abs(seconds_B) < _LATEST
+        return np.where(told_B, np.floor(np.where(told_B, seconds_B, 0)).astype(np.int64), now_B)
 
     def _batch(self, columns: Columns, rows: int | None, sides: tuple[Side, ...]) -> pa.RecordBatch:
         """Raw columns as a record batch; RequestError for a name no feature reads, or a wrong number of values."""

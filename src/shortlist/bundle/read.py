@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from shortlist.bundle.manifest import check_manifest
 from shortlist.core.errors import BundleError
 from shortlist.core.files import read_json
 from shortlist.features.encoder import Encoder, vocabulary_path
+from shortlist.features.past import Events
 from shortlist.features.rows import FeatureTable, Floats, Ints, Longs, RaggedBag
 from shortlist.features.vocabulary import Vocabulary
 from shortlist.recipe.sections import Recipe
@@ -30,13 +32,16 @@ class FunnelSettings:
     retrieval_weight: float
     retrieval_history: int
     ranking_history: int
+    calibration: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """By binary target how its logit becomes a probability, as JSON values; by its sigmoid where it is not here."""
 
 
 @dataclass(frozen=True)
 class Histories:
-    """Every user's events, oldest first, for each row of the user table."""
+    """What happened so far."""
 
-    items: RaggedBag
+    events: Events
+    """Every user's events, for each row of the user table."""
     split: npt.NDArray[np.int8]
     """Of each event the split it belongs to; evaluation leaves out what it asks for."""
 
@@ -68,8 +73,6 @@ class Bundle:
         path = Path(path)
         manifest = check_manifest(path, verify)
         users, items = _table(path / "users.arrow"), _table(path / "items.arrow")
-        histories = _table(path / "histories.arrow")
-        events = histories.column("items")
         return cls(
             path=path,
             manifest=manifest,
@@ -83,10 +86,7 @@ class Bundle:
             titles=items.column("title"),
             positive_count=items.column("positive_count").to_numpy(),
             train_count=items.column("train_count").to_numpy(),
-            histories=Histories(
-                RaggedBag(events.values.to_numpy(), events.offsets.to_numpy()),
-                histories.column("split").values.to_numpy(),
-            ),
+            histories=_histories(path / "histories.arrow"),
             encoders={side: Encoder.load(path / "features", side) for side in Side},
             user_vocabulary=Vocabulary.load(vocabulary_path(path / "features", USER_ID)),
             item_vocabulary=Vocabulary.load(vocabulary_path(path / "features", ITEM_ID)),
@@ -117,6 +117,13 @@ class Bundle:
     def item_rows(self, ids: pa.Array) -> Ints:
         """Item rows of ids as the tables have them; 0 where unknown."""
         return self.item_vocabulary.lookup(ids)
+
+
+def _histories(path: Path) -> Histories:
+    batch = _table(path)
+    values = {name: batch.column(name).values.to_numpy() for name in batch.schema.names}
+    items = RaggedBag(values["items"], batch.column("items").offsets.to_numpy())
+    return Histories(Events(items, values["times"], values.get("types")), values["split"])
 
 
 def _table(path: Path) -> pa.RecordBatch:

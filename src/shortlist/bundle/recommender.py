@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from shortlist.bundle.asking import Asking
@@ -18,13 +17,17 @@ from shortlist.bundle.read import Bundle
 from shortlist.core.errors import RequestError
 from shortlist.core.files import whole_folder
 from shortlist.features.rows import FeatureRows, Floats
+from shortlist.funnel.calibration import calibration_from_json
 from shortlist.funnel.columns import Candidates, Requests, Source
+from shortlist.funnel.predictions import Predictions
 from shortlist.funnel.rank import Rank
 from shortlist.funnel.session import Session
 from shortlist.funnel.sources import PopularitySource, TowerSource
+from shortlist.schema import Side
 
 Id = int | str
 Stages = Literal["funnel", "retrieval", "popularity"]
+Rows = FeatureRows | Mapping[str, Sequence[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +100,18 @@ class Recommender:
             self._asking.id_of_item,
             settings.ranking_history,
             settings.retrieval_weight if self.bundle.has_retrieval else 0.0,
+            predictions=self.predictions,
+            past=self.bundle.schema.side(Side.PAST),
+        )
+
+    @cached_property
+    def predictions(self) -> Predictions:
+        """What the ranker's outputs say of each target."""
+        ranking, calibration = self.bundle.recipe.ranking, self.bundle.settings.calibration
+        return Predictions(
+            self.bundle.schema.targets,
+            {name: calibration_from_json(values) for name, values in calibration.items()},
+            ranking.score if ranking is not None else None,
         )
 
     def requests(
@@ -113,7 +128,8 @@ class Recommender:
         """Encode U requests.
 
         users: ids as the tables have them; an unknown one, or None, is a new user.
-        history: items of events after those the bundle knows of, oldest first; unknown items are dropped.
+        history: items of events after those the bundle knows of, oldest first; unknown items are dropped. They count
+            as events of an unknown type, at the time of the request.
         context, user_features: raw columns of U values; what is left out counts as missing, the time as now.
         exclude, candidates: items that must not be answered, and items to choose from.
         exclude_seen: leave out the items of the history; by default as the recipe says.
@@ -156,15 +172,26 @@ class Recommender:
         requests = self.requests([user], candidates=[items], exclude_seen=False, **about)
         return self.present(self.run(requests, max(len(items), 1), candidates=len(items)))[0]
 
-    def score_rows(self, rows: FeatureRows | Mapping[str, Sequence[Any]]) -> Floats:
-        """Probability of the first target for whole rows: encoded ones, or raw columns of user, context and item."""
+    def score_rows(self, rows: Rows) -> Floats:
+        """What is predicted of the first target, as `predict_rows` has it."""
+        return next(iter(self.predict_rows(rows).values()))
+
+    def predict_rows(self, rows: Rows) -> dict[str, Floats]:
+        """What is predicted of every target for B whole rows: encoded ones, or raw columns of user, context and item.
+
+        By the target's name: of a binary one the calibrated probability_B, of a regression one value_B, of a
+        multi-class one probability_BC in the order of the schema's classes.
+        """
+        return dict(self.predictions(self.output_rows(rows)))
+
+    def output_rows(self, rows: Rows) -> Floats:
+        """outputs_BO of the ranker as it was trained: logits and values, those of a target as `schema.slices` says."""
         if self.ranker is None:
             raise RequestError("this bundle has no ranking model, so it cannot score rows")
         if not isinstance(rows, FeatureRows):
             rows = self._asking.rows(rows, self.bundle.settings.ranking_history)
-        logits_B: npt.NDArray[np.float32] = self.ranker.model(rows)[:, 0]
-        # Not 1 / (1 + exp(-x)), which overflows below -88.
-        return np.asarray(np.exp(-np.logaddexp(0, -logits_B)), np.float32)
+        outputs_BO: Floats = self.ranker.model(rows)
+        return outputs_BO
 
     def present(self, found: Candidates) -> list[list[Recommendation]]:
         """Candidates as ids, scores and titles."""

@@ -100,10 +100,11 @@ def _sample(recommender: Recommender) -> list[str]:
     import pyarrow as pa
 
     bundle = recommender.bundle
-    counts = np.diff(bundle.histories.items.offsets_n)
+    known = bundle.histories.events.items
+    counts = known.counts()
     row = int(np.argmin(np.abs(counts - np.median(counts[1:])))) if len(counts) > 1 else 0
     user = bundle.user_keys[row].as_py()
-    latest = bundle.histories.items.rows(np.array([row])).values[::-1]
+    latest = known.rows(np.array([row])).values[::-1]
     history = bundle.titles.take(pa.array(list(dict.fromkeys(latest.tolist()))[:_SHOWN], pa.int32())).to_pylist()
     answers = [item.title for item in recommender.recommend([user], _SHOWN)[0]]
     width = max([len(title or "") for title in history] + [len("met lately, the last first")])

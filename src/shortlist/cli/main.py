@@ -12,7 +12,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn, Protocol
 
-from shortlist.cli import data, demo, doctor, evaluate, init, prepare, recommend, run, serve, train
+from shortlist.cli import compare_tasks, data, demo, doctor, evaluate, init, prepare, recommend, run, serve, train
 from shortlist.cli.faults import guarded
 from shortlist.core.errors import UserError
 from shortlist.core.suggest import did_you_mean
@@ -39,6 +39,7 @@ VERBS: Mapping[str, Verb] = {
     "prepare": prepare,
     "train": train,
     "evaluate": evaluate,
+    "compare-tasks": compare_tasks,
     "recommend": recommend,
     "serve": serve,
     "demo": demo,
@@ -64,6 +65,8 @@ class _Help(argparse.RawDescriptionHelpFormatter):
 
     def __init__(self, prog: str) -> None:
         super().__init__(prog, max_help_position=26, width=120)
+        # argparse forgets that verbs are indented, and would put the longest of them on a line of its own.
+        self._action_max_length = 4 + max(map(len, VERBS))
 
 
 class _Parser(argparse.ArgumentParser):

@@ -18,25 +18,36 @@ class Walked(NamedTuple):
     profile: dict[str, Any] | None = None
 
 
-def walk(args: argparse.Namespace, upto: Literal["prepare", "train", "evaluate"]) -> Walked:
-    """Do the stages up to one of them, each unless it is done and unchanged; `--profile` says what took how long."""
+def begin(args: argparse.Namespace) -> Run:
+    """The run that `add_recipe_arguments` describe, nothing of it done yet."""
     from shortlist.core.extras import need
 
     for module in ("ibis", "torch"):
         need(module, "train", f"`shortlist {args.verb}`")
-    from shortlist.pipeline import Times, run_stages
+    from shortlist.pipeline import Run, Times
 
-    recipe, times = read_recipe(args), Times() if args.profile else None
-    run = run_stages(recipe, run_folder(args, recipe), reporter(args), upto, force=args.force, times=times)
-    if times is None:
+    recipe = read_recipe(args)
+    return Run(recipe, run_folder(args, recipe), reporter(args), args.force, Times() if args.profile else None)
+
+
+def profiled(run: Run) -> Walked:
+    """The run with what took how long, which the reporter is told, where `--profile` asks for it."""
+    if run.times is None:
         return Walked(run)
-    if times.stages:
-        run.reporter.say("profile", times.table())
+    if run.times.stages:
+        run.reporter.say("profile", run.times.table())
     else:
         run.reporter.say(
             "profile", "all stages were done before, so there is nothing to see; do them again with --force"
         )
-    return Walked(run, times.to_json())
+    return Walked(run, run.times.to_json())
+
+
+def walk(args: argparse.Namespace, upto: Literal["prepare", "train", "evaluate"]) -> Walked:
+    """Do the stages up to one of them, each unless it is done and unchanged; `--profile` says what took how long."""
+    run = begin(args)
+    run.walk(upto)
+    return profiled(run)
 
 
 def measure(args: argparse.Namespace) -> Walked:

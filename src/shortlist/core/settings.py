@@ -7,6 +7,7 @@ with "did you mean", the commented recipe of `shortlist init`, and the search sp
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -28,6 +29,14 @@ class Settings(BaseModel):
     )
 
 
+class Contradictions(ValueError):
+    """Settings that do not fit together, for validators to raise; places are counted from the validator's settings."""
+
+    def __init__(self, *problems: Problem) -> None:
+        self.problems = problems
+        super().__init__("; ".join(f"{problem.where}: {problem.message}" for problem in problems))
+
+
 S = TypeVar("S", bound=Settings)
 
 
@@ -36,7 +45,7 @@ def read_settings(cls: type[S], values: Mapping[str, Any], prefix: str = "") -> 
     try:
         return cls.model_validate(dict(values)), []
     except ValidationError as error:
-        return None, _one_each([_problem(cls, detail, prefix) for detail in error.errors()])
+        return None, _one_each([found for detail in error.errors() for found in _problems(cls, detail, prefix)])
 
 
 def _one_each(problems: Sequence[Problem]) -> list[Problem]:
@@ -49,9 +58,17 @@ def _one_each(problems: Sequence[Problem]) -> list[Problem]:
     return list(found.values())
 
 
-def _problem(cls: type[Settings], detail: Any, prefix: str) -> Problem:
+def _problems(cls: type[Settings], detail: Any, prefix: str) -> list[Problem]:
     path, inside = _place(cls, detail["loc"])
-    where = ".".join([*([prefix] if prefix else []), *path])
+    path = [*([prefix] if prefix else []), *path]
+    raised = detail.get("ctx", {}).get("error")
+    if isinstance(raised, Contradictions):
+        return [replace(problem, where=".".join([*path, problem.where])) for problem in raised.problems]
+    return [_problem(path, inside, detail)]
+
+
+def _problem(path: Sequence[str], inside: Sequence[type[Settings]], detail: Any) -> Problem:
+    where = ".".join(path)
     if detail["type"] == "extra_forbidden":
         return Problem(where, "no such setting." + did_you_mean(path[-1], _names(inside)))
     if detail["type"] == "missing":

@@ -17,16 +17,17 @@ from shortlist.data.sorting import BUCKET_ROWS, cuts_between, sample_step, sorte
 from shortlist.features.base import Transform
 from shortlist.features.categorical import Categorical
 from shortlist.features.encoder import Encoder
+from shortlist.features.hashed import text_hash
 from shortlist.features.rows import Longs, matrix_to_arrow
 from shortlist.schema import Side, Split
 from shortlist.tables.engine import Engine
 from shortlist.tables.entities import Entities
 from shortlist.tables.hashing import PRIME, one_in, pseudo_random
-from shortlist.tables.names import ITEM, KEY, ROW, SOURCE, SPLIT, TIME, USER, WEIGHT, target
+from shortlist.tables.names import GROUP, ITEM, KEY, ROW, SOURCE, SPLIT, TIME, USER, WEIGHT, target
 from shortlist.tables.ordering import Bounds, bounds, packed
 
 BATCH_ROWS = 131_072
-_TITLE, _TABLE_KEY, _DRAW = "#title", "#table_key", "#draw"
+_TITLE, _TABLE_KEY, _DRAW, _ORDER = "#title", "#table_key", "#draw", "#order"
 _TYPES = {USER + ROW: np.int32, ITEM + ROW: np.int32, TIME: np.int64}
 """Columns of which some logs have a single value."""
 _WITHIN = {SPLIT: Bounds(min(Split), max(Split)), _DRAW: Bounds(0, PRIME - 1)}
@@ -99,7 +100,7 @@ def _after_zero(counts: Longs) -> Longs:
 
 def event_batches(
     engine: Engine,
-    encoder: Encoder,
+    encoders: Mapping[Side, Encoder],
     events: ibis.Table,
     entities: Mapping[str, Entities],
     rows: int,
@@ -107,11 +108,15 @@ def event_batches(
 ) -> Iterator[pa.RecordBatch]:
     """All `rows` events as they are stored, in their order; what does not fit in memory lies in the folder `scratch`.
 
+    `encoders` are those of the context and of the past, which an event will be.
     `entities` are those that the log has, by `names.USER` and `names.ITEM`. The order is: user, time, part (what was
     held out comes after the training events of the same moment), then by chance, so that equal times tell nothing.
     """
     labels = [name for name in map(target, range(len(events.columns))) if name in events.columns]
-    within = bounds(engine, events, [TIME, *labels, SOURCE])
+    # A row that does not tell a target has a place in the order all the same.
+    filled = {label + _ORDER: events[label].fill_null(-1.0) for label in labels}
+    events = events.mutate(**filled)
+    within = bounds(engine, events, [TIME, *filled, SOURCE])
     rows_of = {key: engine.table("rows", found.to_arrow()) for key, found in entities.items()}
 
     def placed(table: ibis.Table) -> tuple[ibis.Table, list[str]]:
@@ -120,19 +125,21 @@ def event_batches(
             table = _with_entity_row(table, key, rows_of.get(key))
             within[key + ROW] = Bounds(0, len(entities[key].keys) if key in entities else 0)
         table = table.mutate(**{_DRAW: _drawn(table, both=len(entities) == 2)})
-        order = [USER + ROW, TIME, SPLIT, _DRAW, ITEM + ROW, *labels, SOURCE]
+        order = [USER + ROW, TIME, SPLIT, _DRAW, ITEM + ROW, *filled, SOURCE]
         keys = packed(table, order, {**within, **_WITHIN})
         return table.mutate(**keys), list(keys)
 
     sample, keys = placed(engine.cache("sample", events.filter(one_in(sample_step(rows), events[SOURCE]))))
     cuts = cuts_between(engine.to_arrow(sample.select(keys[0]))[keys[0]].to_numpy(), rows, BUCKET_ROWS)
-    table, needed = with_rows(engine, placed(events)[0], encoder.transforms)
+    transforms = [*encoders[Side.CONTEXT].transforms, *encoders[Side.PAST].transforms]
+    table, needed = with_rows(engine, placed(events)[0], transforms)
     constant = {name: within[name].low for name in _TYPES if name in within and within[name].size == 1}
-    moving = [name for name in (*_TYPES, SPLIT, *labels, WEIGHT) if name in table.columns and name not in constant]
+    facts = (*_TYPES, SPLIT, *labels, WEIGHT, GROUP)
+    moving = [name for name in facts if name in table.columns and name not in constant]
     unsorted = engine.batches(table.select(*dict.fromkeys([*moving, *needed, *keys])), BATCH_ROWS)
     for bucket in sorted_buckets(unsorted, keys, cuts, scratch):
         with span("apply"):
-            stored = _stored(encoder, _with_constants(bucket, constant), labels)
+            stored = _stored(encoders, _with_constants(bucket, constant), labels)
         yield stored
 
 
@@ -157,12 +164,12 @@ def _with_constants(batch: pa.RecordBatch, constant: Mapping[str, int]) -> pa.Re
     return batch
 
 
-def _stored(encoder: Encoder, batch: pa.RecordBatch, labels: Sequence[str]) -> pa.RecordBatch:
+def _stored(encoders: Mapping[Side, Encoder], batch: pa.RecordBatch, labels: Sequence[str]) -> pa.RecordBatch:
     targets_nT = np.empty((batch.num_rows, len(labels)), np.float32)
     for place, label in enumerate(labels):
-        targets_nT[:, place] = batch.column(label).to_numpy()
+        targets_nT[:, place] = batch.column(label).to_numpy(zero_copy_only=False)
     columns = {
-        **encoder.apply(batch).to_arrow(),
+        **encoders[Side.CONTEXT].apply(batch).to_arrow(),
         "user": batch.column(USER + ROW),
         "item": batch.column(ITEM + ROW),
         "time": batch.column(TIME),
@@ -171,4 +178,17 @@ def _stored(encoder: Encoder, batch: pa.RecordBatch, labels: Sequence[str]) -> p
     }
     if WEIGHT in batch.schema.names:
         columns["weight"] = batch.column(WEIGHT).cast(pa.float32())
+    if encoders[Side.PAST].columns:
+        columns["event"] = pa.array(encoders[Side.PAST].apply(batch).ids_nF[:, 0])
+    if GROUP in batch.schema.names:
+        columns["group"] = _group_numbers(batch.column(GROUP))
     return pa.record_batch(columns)
+
+
+def _group_numbers(groups: pa.Array) -> pa.Array:
+    """int64, equal for rows of one group: its id, or the hash of its text."""
+    if pa.types.is_integer(groups.type):
+        return groups.cast(pa.int64())
+    coded = groups.dictionary_encode()
+    number_of_code = np.array([text_hash(text) for text in coded.dictionary.to_pylist()], np.uint64)
+    return pa.array(number_of_code.view(np.int64)[coded.indices.to_numpy()])

@@ -1,10 +1,11 @@
 """One shard of prepared events, its columns views on the file.
 
-Legend: n rows of the shard, B rows of a batch, T targets, L history length.
+Legend: n rows of the shard, B rows of a batch, T targets, L history length, P past columns.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -13,7 +14,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from shortlist.features.past import past_planes
 from shortlist.features.rows import FeatureTable, Floats, HistoryRows, Ints, Longs, matrix_from_arrow
+from shortlist.schema import Column
 
 WIDTH_STEP = 8
 """Widths of trimmed histories are multiples of it, so that there are few different shapes."""
@@ -32,6 +35,10 @@ class EventShard:
     targets_nT: Floats
     weight: Floats | None
     context: FeatureTable
+    event: Ints | None = None
+    """Of each row its type, as a row of the past column of types; None in a log without types."""
+    group: Longs | None = None
+    """Equal for rows that were shown together, wherever they stand; None in a log without groups."""
 
     @classmethod
     def of(cls, name: str, batch: pa.RecordBatch) -> EventShard:
@@ -43,8 +50,10 @@ class EventShard:
             time=batch.column("time").to_numpy(),
             split=batch.column("split").to_numpy(),
             targets_nT=matrix_from_arrow(batch.column("targets")),
-            weight=batch.column("weight").to_numpy() if "weight" in batch.schema.names else None,
+            weight=_numbers(batch, "weight"),
             context=FeatureTable.from_arrow(batch),
+            event=_numbers(batch, "event"),
+            group=_numbers(batch, "group"),
         )
 
     def __len__(self) -> int:
@@ -72,29 +81,48 @@ class EventShard:
         *,
         own_item: bool = True,
         trim: bool = False,
+        past: Sequence[Column] = (),
     ) -> HistoryRows:
         """The events of the same user strictly before each row, as rows of the item id column, oldest first.
 
         Of a split that is not by time, events of later splits are left out: a training row never sees a test item.
         `own_item` false leaves out earlier events with the row's own item, as a view before its purchase. Where seen
         items are never recommended, no candidate is in its user's history, so no training row's item may be either.
-        `trim` cuts the columns that no row fills.
+        `trim` cuts the columns that no row fills. `past` says what to tell of the events beside their items.
         """
-        item_BL, count_B = self._latest(rows_B, length, length, own_item)
+        found_BL, count_B = self._latest(rows_B, length, length, own_item, places=bool(past))
         width = _width(count_B, length) if trim else length
-        filled = min(width, item_BL.shape[1])
-        inside_BL = np.arange(filled) < count_B[:, None]
+        found_BL = found_BL[:, :width]
+        inside_BL = np.arange(found_BL.shape[1]) < count_B[:, None]
+        item_BL = self.item.take(found_BL) if past else found_BL
         ids_BL = np.zeros((len(rows_B), width), np.int32)
-        np.copyto(ids_BL[:, :filled], id_of_item.take(item_BL[:, :filled]), where=inside_BL)
-        return HistoryRows.each(ids_BL, count_B.astype(np.int32))
+        np.copyto(ids_BL[:, : found_BL.shape[1]], id_of_item.take(item_BL), where=inside_BL)
+        past_BLP = self._past(rows_B, found_BL, inside_BL, width, past) if past else None
+        return HistoryRows.each(ids_BL, count_B.astype(np.int32), past_BLP)
+
+    def _past(
+        self,
+        rows_B: npt.NDArray[Any],
+        place_BL: Longs,
+        inside_BL: npt.NDArray[np.bool_],
+        width: int,
+        past: Sequence[Column],
+    ) -> Ints:
+        """past_BLP, `width` wide: what the events at these rows of the shard were to the row that they came before."""
+        age_BL = self.time.take(rows_B)[:, None] - self.time.take(place_BL)
+        type_BL = None if self.event is None else self.event.take(place_BL)
+        return past_planes(past, type_BL, age_BL, inside_BL, width)
 
     def history_length(self, rows_B: npt.NDArray[Any], most: int) -> Longs:
         """How many earlier events each row has, at most `most`; some of them it may not see."""
         return np.minimum(np.where(self.user.take(rows_B) > 0, rows_B - self.start.take(rows_B), 0), most)
 
-    def _latest(self, rows_B: npt.NDArray[Any], length: int, look_back: int, own_item: bool) -> tuple[Ints, Longs]:
+    def _latest(
+        self, rows_B: npt.NDArray[Any], length: int, look_back: int, own_item: bool, *, places: bool
+    ) -> tuple[npt.NDArray[Any], Longs]:
         """Items of the latest `length` events that each row may see, oldest first, and how many there are.
 
+        With `places` their rows in the shard instead.
         Looks at the last `look_back` events, and further back for the rows that find too few to see among them: a
         history is as long in training as it is on the server. There may be fewer columns than `length`.
         """
@@ -111,13 +139,14 @@ class EventShard:
             visible_BW &= self.split.take(place_BW) <= self.split.take(rows_B)[:, None]
         visible_B = np.count_nonzero(visible_BW, axis=1)
         gaps = np.flatnonzero((visible_B < count_B) | (count_B > length))
-        item_BL, latest_B = item_BW[:, :length], np.minimum(visible_B, length)
-        item_BL[gaps] = _packed(item_BW[gaps], visible_BW[gaps], item_BL.shape[1])
+        found_BW = place_BW if places else item_BW
+        found_BL, latest_B = found_BW[:, :length], np.minimum(visible_B, length)
+        found_BL[gaps] = _packed(found_BW[gaps], visible_BW[gaps], found_BL.shape[1])
         short = np.flatnonzero((latest_B < length) & (earlier_B > look_back))
         if short.size:
-            item_SL, latest_B[short] = self._latest(rows_B[short], length, 4 * look_back, own_item)
-            item_BL[short, : item_SL.shape[1]] = item_SL
-        return item_BL, latest_B
+            found_SL, latest_B[short] = self._latest(rows_B[short], length, 4 * look_back, own_item, places=places)
+            found_BL[short, : found_SL.shape[1]] = found_SL
+        return found_BL, latest_B
 
     @cached_property
     def in_order(self) -> bool:
@@ -125,16 +154,21 @@ class EventShard:
         return bool(((self.split[1:] >= self.split[:-1]) | (self.user[1:] != self.user[:-1])).all())
 
 
-def _packed(item_BW: Ints, visible_BW: npt.NDArray[np.bool_], length: int) -> Ints:
-    """The last `length` visible items of each row from the left on; then 0."""
-    # V visible items, one row after another: the last of a row stands before the first of the next.
+def _numbers(batch: pa.RecordBatch, name: str) -> npt.NDArray[Any] | None:
+    """The column of that name, if there is one."""
+    return batch.column(name).to_numpy() if name in batch.schema.names else None
+
+
+def _packed(found_BW: npt.NDArray[Any], visible_BW: npt.NDArray[np.bool_], length: int) -> npt.NDArray[Any]:
+    """The last `length` visible events of each row from the left on; then 0."""
+    # V visible events, one row after another: the last of a row stands before the first of the next.
     count_B = np.count_nonzero(visible_BW, axis=1)
     place_V = np.arange(count_B.sum()) - np.repeat(np.cumsum(count_B) - np.minimum(count_B, length), count_B)
-    item_V = item_BW.ravel().take(np.flatnonzero(visible_BW))
+    found_V = found_BW.ravel().take(np.flatnonzero(visible_BW))
     is_latest_V = place_V >= 0
     start_V = np.repeat(np.arange(len(count_B)) * length, count_B)
-    packed_BL = np.zeros((len(item_BW), length), np.int32)
-    packed_BL.ravel()[(place_V + start_V)[is_latest_V]] = item_V[is_latest_V]
+    packed_BL = np.zeros((len(found_BW), length), found_BW.dtype)
+    packed_BL.ravel()[(place_V + start_V)[is_latest_V]] = found_V[is_latest_V]
     return packed_BL
 
 

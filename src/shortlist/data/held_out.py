@@ -16,6 +16,7 @@ from shortlist.core.seeding import stream
 from shortlist.data.event_shard import EventShard
 from shortlist.data.event_shards import in_turn
 from shortlist.data.prepared import Prepared
+from shortlist.features.past import Events
 from shortlist.features.rows import Ints, Longs, RaggedBag
 from shortlist.schema import Split
 
@@ -28,12 +29,12 @@ class HeldOut:
     shard_U: Longs
     """Which shard holds the user's events."""
     row_U: Longs
-    """The user's first row of the split in that shard: the moment of the request, with its context."""
+    """The user's first row of the split in that shard: the moment of the request, with its context and its time."""
     user_U: Ints
     truth: RaggedBag
     """Relevant item rows, each once."""
-    history: RaggedBag
-    """Item rows of the user's events of earlier splits, oldest first."""
+    history: Events
+    """The user's events of earlier splits, oldest first."""
     seen: RaggedBag
     """What must not be recommended: the history's items, or nothing where seen items may come again."""
     repeats: int
@@ -69,14 +70,13 @@ def hold_out(
 ) -> HeldOut:
     """Users with a relevant event in `split` (VALID or TEST); a random `max_users` of them if there are more."""
     earlier = [s for s in Split if s < split]
-    history = prepared.items_of_users(*earlier)
     relevant = prepared.items_of_users(split, relevant_only=True)
-    truth, repeats = _distinct(relevant, history if exclude_seen else None)
+    truth, repeats = _distinct(relevant, prepared.items_of_users(*earlier) if exclude_seen else None)
     shard_of, row_of = _first_rows(prepared, split)
     users = np.flatnonzero(truth.counts() > 0)
     if max_users is not None and len(users) > max_users:
         users = np.sort(stream(seed, "held out", int(split)).choice(users, max_users, replace=False))
-    known = history.rows(users)
+    known = prepared.events_of_users(*earlier, users=users.astype(np.int32))
     nothing = RaggedBag(np.zeros(0, np.int32), np.zeros(len(users) + 1, np.int64))
     return HeldOut(
         shards=prepared.shards,
@@ -85,7 +85,7 @@ def hold_out(
         user_U=users.astype(np.int32),
         truth=truth.rows(users),
         history=known,
-        seen=known if exclude_seen else nothing,
+        seen=known.items if exclude_seen else nothing,
         repeats=repeats,
     )
 

@@ -18,6 +18,8 @@ from shortlist.data.negatives import NegativeSampler
 from shortlist.data.order import ALONE, Share
 from shortlist.data.prepared import Prepared
 from shortlist.features.rows import FeatureRows, Floats, HistoryRows, Ints, Longs, Part, collect
+from shortlist.schema import Side, TargetKind
+from shortlist.schema.columns import ANY_EVENT
 
 Rows = TypeVar("Rows")
 """FeatureRows, or what stands for them elsewhere, as on a device."""
@@ -31,9 +33,13 @@ class RankingRows(Generic[Rows]):
 
     features: Rows
     targets_BT: Floats
+    """Not a number where a row does not tell."""
     weight_B: Floats
     observed: int
-    """How many of them are rows of the log that this batch has alone; the others are negatives, or weigh nothing."""
+    """How many rows of the log this batch alone stands for: those that come first in it, before sampled negatives, and
+    those that were thinned out. 0 for one that weighs nothing."""
+    list_B: Ints | None = None
+    """The place of the observed row that each row was drawn for, or is; None where no negatives are sampled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +58,12 @@ class Gather(Generic[Rows]):
 
     @overload
     def __init__(
-        self: Gather[FeatureRows], prepared: Prepared, history_length: int, *, own_item: bool = True
+        self: Gather[FeatureRows],
+        prepared: Prepared,
+        history_length: int,
+        *,
+        own_item: bool = True,
+        past: bool = False,
     ) -> None: ...
 
     @overload
@@ -62,6 +73,7 @@ class Gather(Generic[Rows]):
         history_length: int,
         *,
         own_item: bool = True,
+        past: bool = False,
         trim: bool = False,
         collect: Collect[Rows],
     ) -> None: ...
@@ -72,16 +84,19 @@ class Gather(Generic[Rows]):
         history_length: int,
         *,
         own_item: bool = True,
+        past: bool = False,
         trim: bool = False,
         collect: Collect[Rows] | Collect[FeatureRows] = collect,
     ) -> None:
         """`own_item` false: earlier events with the row's own item are no part of its history.
 
+        `past`: histories tell of their events what the schema has of them beside their items.
         `trim`: histories are as wide as the longest of the batch, rounded up, and not as wide as they may be at most.
         `collect` gathers the rows; by default as arrays.
         """
         self.prepared = prepared
         self.own_item = own_item
+        self.past = prepared.schema.side(Side.PAST) if past else ()
         self.trim = trim
         self._collect = collect
         has_history = prepared.schema.has_users and prepared.schema.has_time and prepared.schema.has_items
@@ -92,7 +107,12 @@ class Gather(Generic[Rows]):
         if self.history_length == 0:
             return None
         return shard.history(
-            rows_B, self.history_length, self.prepared.id_of_item, own_item=self.own_item, trim=self.trim
+            rows_B,
+            self.history_length,
+            self.prepared.id_of_item,
+            own_item=self.own_item,
+            trim=self.trim,
+            past=self.past,
         )
 
     def query(self, shard: EventShard, rows_B: Longs) -> Rows:
@@ -154,30 +174,65 @@ def ranking_rows(
     *,
     sampler: NegativeSampler | None = None,
     sampled: int = 0,
+    keep: float = 1.0,
     start: int = 0,
     shuffle: bool = True,
     share: Share = ALONE,
     buckets: bool = False,
 ) -> Iterator[RankingRows[Rows]]:
-    """Batches of `size` rows, each relevant one followed by its `sampled` negatives, whose targets are 0."""
+    """Batches of `size` rows, each relevant one followed by its `sampled` negatives.
+
+    For a negative the targets of the kind binary are 0, and nothing is known of others. Of the rows whose first target
+    is 0 only a share `keep` is left, drawn anew in each epoch.
+    """
     length = gather.history_length if buckets else 0
+    of_negative_T = _targets_of_negatives(gather.prepared)
     for batch in events.batches(size, seed, epoch, start=start, shuffle=shuffle, share=share, bucket_length=length):
-        shard, rows_B = batch.shard, batch.rows_B
-        item_N, targets_NT, weight_N = shard.item.take(rows_B), _targets(batch), _weights(batch)
-        place_N = None
+        shard, rows_B, weight_N = batch.shard, batch.rows_B, _weights(batch)
+        observed = len(rows_B) if batch.counts else 0
+        if keep < 1:
+            random = stream(seed, "kept", epoch, batch.number, share.rank)
+            rows_B, weight_N = _thinned(shard, rows_B, weight_N, keep, random)
+        item_N, targets_NT, place_N = shard.item.take(rows_B), _targets(shard, rows_B), None
         if sampler is not None and sampled:
             random = stream(seed, "negatives", epoch, batch.number, share.rank)
-            relevant = np.flatnonzero(shard.relevant(rows_B))
-            drawn = sampler.sample(shard.user[rows_B[relevant]], sampled, random).ravel()
-            found = drawn > 0
+            of_negative, drawn = _negatives(sampler, sampled, shard, rows_B, random)
             # A negative is asked for in its positive's place: the same user, moment and history, encoded once.
-            of_negative = np.repeat(relevant, sampled)[found]
             place_N = np.concatenate([np.arange(len(rows_B)), of_negative])
-            item_N = np.concatenate([item_N, drawn[found]])
-            targets_NT = np.concatenate([targets_NT, np.zeros((len(of_negative), targets_NT.shape[1]), np.float32)])
+            item_N = np.concatenate([item_N, drawn])
+            targets_NT = np.concatenate([targets_NT, np.tile(of_negative_T, (len(of_negative), 1))])
             weight_N = weight_N[place_N]
-        observed = len(rows_B) if batch.counts else 0
-        yield RankingRows(gather.row(shard, rows_B, item_N, place_N), targets_NT, weight_N, observed)
+        list_N = None if place_N is None else place_N.astype(np.int32)
+        yield RankingRows(gather.row(shard, rows_B, item_N, place_N), targets_NT, weight_N, observed, list_N)
+
+
+def _negatives(
+    sampler: NegativeSampler, sampled: int, shard: EventShard, rows_B: Longs, random: np.random.Generator
+) -> tuple[Longs, Ints]:
+    """Sampled items of relevant rows, and for each of them the place of its row among `rows_B`."""
+    relevant = np.flatnonzero(shard.relevant(rows_B))
+    drawn = sampler.sample(shard.user[rows_B[relevant]], sampled, random).ravel()
+    found = drawn > 0
+    return np.repeat(relevant, sampled)[found], drawn[found]
+
+
+def _targets_of_negatives(prepared: Prepared) -> Floats:
+    """targets_T of what never happened: no positive, and otherwise untold."""
+    kinds = [target.kind for target in prepared.schema.targets or (ANY_EVENT,)]
+    return np.array([0.0 if kind == TargetKind.BINARY else np.nan for kind in kinds], np.float32)
+
+
+def _thinned(
+    shard: EventShard, rows_B: Longs, weight_B: Floats, keep: float, random: np.random.Generator
+) -> tuple[Longs, Floats]:
+    """The rows whose first target is not 0, and of the others each with probability `keep`; with their weights.
+
+    Two rows stay at least, without weight if they should not be there: layers that normalise over a batch need them.
+    """
+    kept_B = (shard.targets_nT[rows_B, 0] != 0) | (random.random(len(rows_B)) < keep)
+    kept_first = np.argsort(~kept_B, kind="stable")
+    left = np.sort(kept_first[: max(np.count_nonzero(kept_B), 2)])
+    return rows_B[left], np.where(kept_B, weight_B, np.float32(0))[left]
 
 
 def _weights(batch: BatchRows) -> Floats:
@@ -188,7 +243,7 @@ def _weights(batch: BatchRows) -> Floats:
     return np.ones(len(batch.rows_B), np.float32) if weight is None else weight.take(batch.rows_B)
 
 
-def _targets(batch: BatchRows) -> Floats:
+def _targets(shard: EventShard, rows_B: Longs) -> Floats:
     """targets_BT; of a log without targets every event is relevant."""
-    targets_nT = batch.shard.targets_nT
-    return targets_nT.take(batch.rows_B, axis=0) if targets_nT.shape[1] else np.ones((len(batch.rows_B), 1), np.float32)
+    targets_nT = shard.targets_nT
+    return targets_nT.take(rows_B, axis=0) if targets_nT.shape[1] else np.ones((len(rows_B), 1), np.float32)

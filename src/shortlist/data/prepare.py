@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,17 +19,18 @@ from shortlist.core.progress import Reporter, Silent
 from shortlist.core.version import __version__
 from shortlist.data.encoding import entity_batch, event_batches
 from shortlist.data.fitting import fit_features
-from shortlist.data.reading import Chosen, Tables, choose_features, read_tables
+from shortlist.data.reading import Chosen, Tables, choose_features, read_tables, split_column
 from shortlist.data.remote import upload
 from shortlist.data.shards import ShardWriter, write_batch
-from shortlist.data.targets import check_targets
+from shortlist.data.targets import resolve_targets
 from shortlist.features.base import Transform
 from shortlist.features.encoder import Encoder, stack, vocabulary_path
 from shortlist.features.entity_id import EntityId
+from shortlist.features.past import age_column
 from shortlist.features.vocabulary import Vocabulary
-from shortlist.recipe.features import Feature
+from shortlist.recipe.features import Categorical, Feature
 from shortlist.recipe.sections import Recipe
-from shortlist.schema import Schema, Side, Split
+from shortlist.schema import Schema, Side, Split, Target
 from shortlist.tables.audit import Audit
 from shortlist.tables.engine import Engine, open_engine
 from shortlist.tables.entities import Entities, Found, audit_table, find_entities, no_entities
@@ -80,7 +81,7 @@ class _Stage:
         features = choose_features(self.engine, tables, self.reporter)
         audit = Audit()
         id_types = {str(side): self._id_type(tables, side) for side in _KEYS}
-        held = self._events(tables, features[Side.CONTEXT], id_types, audit)
+        held, targets = self._events(tables, features[Side.CONTEXT], id_types, audit)
         keyed = {
             side: table.mutate(**{KEY: id_key(table[tables.id_column(side)], id_types[side])})
             for side, table in tables.by_side.items()
@@ -91,13 +92,13 @@ class _Stage:
             self.reporter.say("prepare", line)
         encoders = self._fit(keyed, held.events, entities, features)
         with span("write"):
-            self._write_features(draft, encoders, entities, id_types)
+            self._write_features(draft, encoders, entities, targets, id_types)
         for side in _KEYS:
             title = self.recipe.schema_.title if side == Side.ITEM else None
             batch = entity_batch(self.engine, encoders[side], entities[side], keyed.get(side), title)
             with span("write"):
                 write_batch(draft / f"{side}s.arrow", batch)
-        shards = self._write_events(draft, encoders[Side.CONTEXT], held, entities)
+        shards = self._write_events(draft, encoders, held, entities)
         return {
             "rows": held.rows,
             "users": len(entities[Side.USER].keys),
@@ -124,26 +125,29 @@ class _Stage:
 
     def _events(
         self, tables: Tables, context: Mapping[str, Feature], id_types: Mapping[str, str], audit: Audit
-    ) -> Held:
-        """Clean events with their part; the timestamp's column, where a feature reads it, holds Unix seconds."""
+    ) -> tuple[Held, tuple[Target, ...]]:
+        """Clean events with their part, and their targets.
+
+        The timestamp's column, where a feature reads it, holds Unix seconds.
+        """
         roles, split = self.recipe.schema_, self.recipe.split
-        table = tables.by_side[Side.CONTEXT]
+        table, source = tables.by_side[Side.CONTEXT], tables.source(Side.CONTEXT)
         read = dict.fromkeys(spec.column or name for name, spec in context.items())
         log = Log(
-            source=tables.source(Side.CONTEXT),
+            source=source,
             table=table,
             roles=roles,
-            id_types=id_types,
+            id_types={**id_types, "group": id_type(self.engine, [(source, table, roles.group)] if roles.group else [])},
             time_unit=unit_of(self.engine, table, roles.timestamp) if roles.timestamp else 1.0,
-            context=tuple(column for column in read if column != roles.timestamp),
-            label=split.column if split.kind == "column" else None,
+            context=tuple(column for column in (*read, roles.event) if column and column != roles.timestamp),
+            label=split_column(self.recipe),
         )
         events = clean(self.engine, log, self.now, audit)
         if roles.timestamp in read:
             events = events.mutate(**{roles.timestamp: events[TIME]})
-        held = hold_out(self.engine, events, split, self.recipe.seed)
-        check_targets(self.engine, held.events, self.recipe)
-        return held
+        held = hold_out(self.engine, events, split, self.recipe.seed, has_time=bool(roles.timestamp))
+        events, targets = resolve_targets(self.engine, held.events, self.recipe, audit)
+        return replace(held, events=events), targets
 
     def _entities(
         self,
@@ -196,6 +200,8 @@ class _Stage:
                 transforms[side] += fit_features(self.engine, side, train, features[side])
         train = events.filter(events[SPLIT] == int(Split.TRAIN))
         transforms[Side.CONTEXT] += fit_features(self.engine, Side.CONTEXT, train, features[Side.CONTEXT])
+        if event := self.recipe.schema_.event:
+            transforms[Side.PAST] += fit_features(self.engine, Side.PAST, train, {"type": Categorical(column=event)})
         return stack(transforms)
 
     def _write_features(
@@ -203,6 +209,7 @@ class _Stage:
         draft: Path,
         encoders: Mapping[Side, Encoder],
         entities: Mapping[Side, Entities],
+        targets: tuple[Target, ...],
         id_types: Mapping[str, str],
     ) -> None:
         roles = self.recipe.schema_
@@ -211,9 +218,12 @@ class _Stage:
         for side, found in entities.items():
             vocabulary = Vocabulary.from_rows(found.keys, np.arange(1, len(found.keys) + 1, dtype=np.int32))
             vocabulary.save(vocabulary_path(draft / "features", f"{side}.id"))
+        columns = [column for encoder in encoders.values() for column in encoder.columns]
+        if roles.user_id and roles.item_id and roles.timestamp:
+            columns.append(age_column(sum(column.size for column in columns)))
         schema = Schema(
-            columns=tuple(column for encoder in encoders.values() for column in encoder.columns),
-            targets=tuple(roles.targets),
+            columns=tuple(columns),
+            targets=targets,
             has_users=bool(roles.user_id),
             has_items=bool(roles.item_id),
             has_time=bool(roles.timestamp),
@@ -222,11 +232,13 @@ class _Stage:
         )
         write_json(draft / "schema.json", schema.to_json())
 
-    def _write_events(self, draft: Path, encoder: Encoder, held: Held, entities: Mapping[Side, Entities]) -> list[str]:
+    def _write_events(
+        self, draft: Path, encoders: Mapping[Side, Encoder], held: Held, entities: Mapping[Side, Entities]
+    ) -> list[str]:
         known = {_KEYS[side]: found for side, found in entities.items() if len(found.keys)}
         total = sum(held.rows.values())
         scratch = draft / "buckets"
-        batches = event_batches(self.engine, encoder, held.events, known, total, scratch)
+        batches = event_batches(self.engine, encoders, held.events, known, total, scratch)
         writer = ShardWriter(draft, total)
         with self.reporter.bar("prepare", total, "rows") as advance:
             for batch in batches:

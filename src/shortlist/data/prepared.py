@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from shortlist.core.errors import DataError
@@ -18,9 +19,12 @@ from shortlist.data.event_shards import EventShards, LocalFiles
 from shortlist.data.remote import REMOTE, RemoteFiles
 from shortlist.data.selection import ShardFacts
 from shortlist.data.shards import read_batch
+from shortlist.features.past import Events
 from shortlist.features.rows import FeatureTable, Ints, Longs, RaggedBag
 from shortlist.schema import Schema, Split
-from shortlist.schema.columns import ITEM_ID
+from shortlist.schema.columns import ITEM_ID, PAST_TYPE
+
+_KINDS: Mapping[str, Any] = {"item": np.int32, "event": np.int32, "time": np.int64, "split": np.int8}
 
 
 @dataclass(frozen=True)
@@ -88,15 +92,41 @@ class Prepared:
 
     def items_of_users(self, *splits: Split, relevant_only: bool = False) -> RaggedBag:
         """Item rows of every user's events of these splits, in order of time, for each row of the user table."""
-        items = [np.zeros(0, np.int32)]
-        offsets = np.zeros(len(self.users) + 1, np.int64)
+        offsets_n, columns = self.columns_of_users(["item"], *splits, relevant_only=relevant_only)
+        return RaggedBag(columns["item"], offsets_n)
+
+    def events_of_users(self, *splits: Split, users: Ints | None = None) -> Events:
+        """Every user's events of these splits, in order of time, for each row of the user table; or for `users`."""
+        names = ["item", "time", *(["event"] if self.has_types else [])]
+        offsets_n, columns = self.columns_of_users(names, *splits, users=users)
+        events = Events(RaggedBag(columns["item"], offsets_n), columns["time"], columns.get("event"))
+        return events if users is None else events.rows(users)
+
+    @property
+    def has_types(self) -> bool:
+        """Whether events have types."""
+        return any(column.name == PAST_TYPE for column in self.schema.columns)
+
+    def columns_of_users(
+        self, names: Sequence[str], *splits: Split, relevant_only: bool = False, users: Ints | None = None
+    ) -> tuple[Longs, dict[str, npt.NDArray[Any]]]:
+        """Columns of every user's events of these splits, in order of time, after the offsets of the user table's rows.
+
+        Users that are not among `users` have none.
+        """
+        wanted = np.ones(len(self.users), bool) if users is None else np.isin(np.arange(len(self.users)), users)
+        parts = {name: [np.zeros(0, _KINDS[name])] for name in names}
+        offsets_n = np.zeros(len(self.users) + 1, np.int64)
         for shard in self.shards:
             keep = np.isin(shard.split, splits) & (shard.user > 0) & (shard.item > 0)
+            if users is not None:
+                keep &= wanted[shard.user]
             if relevant_only:
                 keep &= shard.relevant()
-            items.append(shard.item[keep])
-            offsets[1:] += np.bincount(shard.user[keep], minlength=len(self.users))
-        return RaggedBag(np.concatenate(items), np.cumsum(offsets))
+            for name, part in parts.items():
+                part.append(getattr(shard, name)[keep])
+            offsets_n[1:] += np.bincount(shard.user[keep], minlength=len(self.users))
+        return np.cumsum(offsets_n), {name: np.concatenate(part) for name, part in parts.items()}
 
 
 def item_id_column(items: FeatureTable, schema: Schema) -> Ints:

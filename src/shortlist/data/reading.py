@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import ibis
@@ -13,13 +13,14 @@ from shortlist.core.progress import Reporter
 from shortlist.recipe.features import Feature
 from shortlist.recipe.sections import Recipe
 from shortlist.schema import Side
-from shortlist.schema.expression import Expression
 from shortlist.tables.columns import Wanted, check_columns
 from shortlist.tables.counting import count_rows
 from shortlist.tables.engine import Engine
 from shortlist.tables.infer import Inferred, infer_features, time_feature
-from shortlist.tables.names import SOURCE
+from shortlist.tables.names import PART, SOURCE
+from shortlist.tables.parts import Part, join_parts, lacking
 from shortlist.tables.profile import profile
+from shortlist.tables.targets import told_by
 
 Chosen = dict[str, Feature]
 
@@ -30,12 +31,15 @@ class Tables:
 
     recipe: Recipe
     by_side: Mapping[Side, ibis.Table]
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    """Columns that only some parts of the log have, each with a part that lacks it."""
 
     def source(self, side: Side) -> str:
         """Name of the side's table for people."""
         data = self.recipe.data
-        given = {Side.USER: data.users, Side.ITEM: data.items, Side.CONTEXT: data.interactions}[side]
-        return Path(given or "").name
+        if side == Side.CONTEXT:
+            return ", ".join(Path(source).name for source in data.interactions.sources)
+        return Path((data.users if side == Side.USER else data.items) or "").name
 
     def id_column(self, side: Side) -> str | None:
         """Column with the id of the user or item."""
@@ -46,17 +50,48 @@ def read_tables(engine: Engine, recipe: Recipe) -> Tables:
     """Open the tables, and check them against the recipe: RecipeError or DataError."""
     _check_recipe(recipe)
     data = recipe.data
-    by_side = {Side.CONTEXT: engine.read(data.interactions, position=True)}
+    log, missing = _read_log(engine, recipe)
+    by_side = {Side.CONTEXT: log}
     if data.users:
         by_side[Side.USER] = engine.read(data.users)
     if data.items:
         by_side[Side.ITEM] = engine.read(data.items)
-    tables = Tables(recipe, by_side)
-    check_columns(*(_wanted(tables, side) for side in by_side))
+    tables = Tables(recipe, by_side, missing)
+    check_columns(*(_wanted(recipe, side, tables.source(side), table) for side, table in by_side.items()))
+    _check_event_types(tables)
     for side, table in by_side.items():
         if count_rows(engine, table) == 0:
             raise DataError(f"{tables.source(side)}: expected rows, found an empty table with the columns only.")
     return tables
+
+
+def _read_log(engine: Engine, recipe: Recipe) -> tuple[ibis.Table, Mapping[str, str]]:
+    """The log, and of one in parts the columns that are left out because a part lacks them."""
+    data = recipe.data
+    if data.interactions.table is not None:
+        return engine.read(data.interactions.table, position=True, columns=data.columns), {}
+    parts = {
+        name: Part(Path(source).name, engine.read(source, position=True, columns=data.columns))
+        for name, source in data.interactions.parts.items()
+    }
+    check_columns(*(_wanted(recipe, Side.CONTEXT, part.source, part.table) for part in parts.values()))
+    return join_parts(engine, parts), lacking(parts)
+
+
+def _check_event_types(tables: Tables) -> None:
+    column = tables.recipe.schema_.event
+    if column and (kind := tables.by_side[Side.CONTEXT][column].type()).is_nested():
+        raise DataError(
+            f"schema.event = {column!r}: expected one type of event in each row of {tables.source(Side.CONTEXT)}, "
+            f"found {kind}. Name a column with a single value a row."
+        )
+
+
+def split_column(recipe: Recipe) -> str | None:
+    """Column of the log that says which part a row is held out for."""
+    if recipe.split.kind != "column":
+        return None
+    return PART if recipe.data.interactions.parts else recipe.split.column
 
 
 def choose_features(engine: Engine, tables: Tables, reporter: Reporter) -> dict[Side, Chosen]:
@@ -70,15 +105,15 @@ def choose_features(engine: Engine, tables: Tables, reporter: Reporter) -> dict[
         inferred = _infer(engine, tables, side)
         chosen[side] = {name: found.feature for name, found in inferred.items() if found.feature is not None}
         lines = [found.line(name) for name, found in inferred.items()]
+        if side == Side.CONTEXT:
+            lines += [f"{name} -> left out: {part} has no such column" for name, part in tables.left_out.items()]
         reporter.say("prepare", "\n".join([f"{side} features from {tables.source(side)}", *lines]))
     return chosen
 
 
 def target_columns(recipe: Recipe) -> dict[str, str]:
     """Columns that targets are computed from, each with its target."""
-    return {
-        column: name for name, text in recipe.schema_.targets.items() for column in Expression.parse(text).columns()
-    }
+    return {column: name for name, setting in recipe.schema_.targets.items() for column in told_by(setting)}
 
 
 def _infer(engine: Engine, tables: Tables, side: Side) -> dict[str, Inferred]:
@@ -98,9 +133,8 @@ def _no_features(recipe: Recipe, side: Side) -> set[str | None]:
         return {schema.user_id}
     if side == Side.ITEM:
         return {schema.item_id, schema.title}
-    split = {recipe.split.column} if recipe.split.kind == "column" else set()
-    roles = {SOURCE, schema.user_id, schema.item_id, schema.timestamp, schema.weight}
-    return {*roles, *split, *target_columns(recipe)}
+    roles = {schema.user_id, schema.item_id, schema.timestamp, schema.event, schema.group, schema.weight}
+    return {SOURCE, split_column(recipe), *roles, *target_columns(recipe)}
 
 
 def _check_recipe(recipe: Recipe) -> None:
@@ -117,27 +151,34 @@ def _check_recipe(recipe: Recipe) -> None:
             problems.append(Problem(f"features.{side}", f"needs data.{side}s, the table with their columns"))
     if schema.title and not data.items:
         problems.append(Problem("schema.title", "needs data.items, the table with that column"))
+    if schema.event and not (schema.user_id and schema.item_id and schema.timestamp):
+        why = "types are told of the events of a user's history, which it takes users, items and times to have"
+        problems.append(Problem("schema.event", f"needs schema.user_id, schema.item_id and schema.timestamp: {why}"))
     targets = target_columns(recipe)
     for name, spec in (features.context or {}).items():
-        if (column := spec.column or name) in targets:
+        if (spec.column or name) == schema.event:
+            why = "schema.event says that it is known of past events alone"
+            problems.append(Problem(f"features.context.{name}", f"reads the column `{schema.event}`: {why}"))
+        elif (column := spec.column or name) in targets:
             why = f"the target `{targets[column]}` is computed from it, so it is not known when a request is made"
             problems.append(Problem(f"features.context.{name}", f"the column `{column}` tells the answer: {why}"))
     if problems:
         raise RecipeError(problems)
 
 
-def _wanted(tables: Tables, side: Side) -> Wanted:
+def _wanted(recipe: Recipe, side: Side, source: str, table: ibis.Table) -> Wanted:
     """Every column of a side's table that the recipe names."""
-    recipe, schema = tables.recipe, tables.recipe.schema_
+    schema = recipe.schema_
     named: list[tuple[str, str | None]] = []
     if side == Side.CONTEXT:
         named += [("schema.user_id", schema.user_id), ("schema.item_id", schema.item_id)]
         named += [("schema.timestamp", schema.timestamp), ("schema.weight", schema.weight)]
+        named += [("schema.event", schema.event), ("schema.group", schema.group)]
         named += [(f"schema.targets.{name}", column) for column, name in target_columns(recipe).items()]
-        named += [("split.column", recipe.split.column)] if recipe.split.kind == "column" else []
+        named += [("split.column", recipe.split.column)] if split_column(recipe) == recipe.split.column else []
     else:
-        named.append((f"schema.{side}_id", tables.id_column(side)))
+        named.append((f"schema.{side}_id", schema.user_id if side == Side.USER else schema.item_id))
         named += [("schema.title", schema.title)] if side == Side.ITEM else []
     given: Mapping[str, Feature] = getattr(recipe.features, side) or {}
     named += [(f"features.{side}.{name}", spec.column or name) for name, spec in given.items()]
-    return Wanted(tables.source(side), tables.by_side[side], [(s, column) for s, column in named if column])
+    return Wanted(source, table, [(setting, column) for setting, column in named if column])

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from shortlist.bundle.recommender import Recommender
 from shortlist.core.errors import DataError
 from shortlist.data.held_out import hold_out
@@ -16,7 +14,6 @@ from shortlist.data.prepared import Prepared
 from shortlist.evaluation.lists import Lists, Truth
 from shortlist.evaluation.protocol import check_same_data, questions
 from shortlist.evaluation.slices import kinds_of_items
-from shortlist.funnel.rank import standardised
 from shortlist.metrics._names import parse
 from shortlist.schema import Split
 
@@ -40,7 +37,8 @@ def choose_retrieval_weight(
     Raises:
         DataError: no user has a relevant event in the validation split.
     """
-    if recommender.towers is None or recommender.ranker is None:
+    rank = recommender.ranker
+    if recommender.towers is None or rank is None:
         return 0.0, {}
     check_same_data(recommender, prepared)
     recipe = recommender.bundle.recipe
@@ -53,10 +51,8 @@ def choose_retrieval_weight(
     lists: dict[float, list[Lists]] = {weight: [] for weight in sorted(set(grid))}
     for batch in questions(prepared, users):
         found = recommender.run(batch.requests, depth)
-        retrieval_UK = standardised(found.columns["retrieval"], found.valid_UK)
         for weight, parts in lists.items():
-            blended = found.ordered(found.columns["ranking"] + np.float32(weight) * retrieval_UK)
-            parts.append(Lists.of(blended.item_UK, batch.truth, kind_I, positions))
+            parts.append(Lists.of(rank.blended(found, weight).item_UK, batch.truth, kind_I, positions))
     truth = Truth.of(users.truth, kind_I)
     table = {weight: Lists.join(parts).measure([metric], truth)[metric].value for weight, parts in lists.items()}
     return max(table, key=lambda weight: table[weight]), table

@@ -35,7 +35,7 @@ def questions(prepared: Prepared, users: HeldOut, size: int = BATCH) -> Iterator
     """Held-out users in batches, in their order, each asked for at the user's first event of the split.
 
     Known at that moment: the user's features, the context of that event (its time among it), and the user's
-    events of earlier splits as history. The event's item is not: it may be the truth.
+    events of earlier splits as history, with their types and times. The event's item is not: it may be the truth.
     """
     gather = Gather(prepared, history_length=0)
     start = 0
@@ -45,6 +45,7 @@ def questions(prepared: Prepared, users: HeldOut, size: int = BATCH) -> Iterator
         requests = Requests(
             user_U=users.user_U[place_U],
             query=gather.query(shard, rows_B),
+            time_U=shard.time.take(rows_B),
             history=users.history.rows(place_U),
             exclude=users.seen.rows(place_U),
         )
@@ -70,7 +71,7 @@ def described(recommender: Recommender, prepared: Prepared, users: HeldOut, spli
     name = split.name.lower()
     earlier = " and ".join(s.name.lower() for s in Split if s < split)
     target = prepared.schema.targets[0] if prepared.schema.targets else None
-    relevant = f"every item with target {target} > 0" if target else "every item"
+    relevant = f"every item with target {target.name} > 0" if target else "every item"
     unseen = ", unless it was seen before" if recipe.funnel.exclude_seen else ""
     return {
         "users": len(users),

@@ -1,12 +1,11 @@
-"""The ranker alone: probabilities against what happened, on the rows of the held-out split.
+"""The ranker alone: its predictions against what happened, on the rows of the held-out split.
 
-Legend: N rows, B bins.
+Legend: N rows, T targets, O outputs of the ranker.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,26 +16,62 @@ from shortlist.data.event_rows import EventRows
 from shortlist.data.loader import Gather, ranking_rows
 from shortlist.data.negatives import NegativeSampler
 from shortlist.data.prepared import Prepared
-from shortlist.features.rows import Floats
-from shortlist.metrics._binary import probability_rows, ranks, weight_below
-from shortlist.metrics._interval import Estimate, auc_interval, log_loss_interval
-from shortlist.metrics.calibration_error import calibration_error
+from shortlist.evaluation.groups import Groups
+from shortlist.evaluation.tasks import Task
+from shortlist.features.rows import Floats, Longs
+from shortlist.funnel.predictions import Predictions
 from shortlist.recipe.sections import Negatives
-from shortlist.schema import Split
+from shortlist.schema import Split, TargetKind
+from shortlist.schema.columns import slices
 
 BATCH = 8192
-BINS = 15
 
 
 @dataclass(frozen=True, slots=True)
 class ScoredRows:
-    """The ranker's probability of the first target beside what happened."""
+    """The ranker's outputs beside what happened."""
 
-    probability_N: Floats
-    label_N: npt.NDArray[np.bool_]
+    outputs_NO: Floats
+    targets_NT: Floats
+    """Not a number where a row does not tell."""
     weight_N: Floats
+    observed_N: npt.NDArray[np.bool_]
+    """False for sampled negatives."""
+    group_N: Longs | None
+    """Which of the observed rows were shown together; a negative has that of no row. None where nothing says it."""
+    predictions: Predictions
     protocol: str
     """Which rows these are, in words."""
+
+    def tasks(self) -> list[Task]:
+        """Each target with the rows that tell it."""
+        targets = self.predictions.targets
+        predicted = self.predictions(self.outputs_NO)
+        return [
+            self._task(t, columns, predicted[target.name])
+            for t, (target, columns) in enumerate(zip(targets, slices(targets), strict=True))
+        ]
+
+    def groups(self, positions: int, seed: int) -> Groups | None:
+        """Observed rows of each group by the score that orders candidates, relevant by a binary first target."""
+        if self.group_N is None or self.predictions.targets[0].kind != TargetKind.BINARY:
+            return None
+        kept_N = self.observed_N & (self.weight_N > 0) & ~np.isnan(self.targets_NT[:, 0])
+        outputs_NO = self.outputs_NO[kept_N]
+        score_N = self.predictions.score(outputs_NO, self.predictions(outputs_NO))
+        return Groups.of(self.group_N[kept_N], score_N, self.targets_NT[kept_N, 0] > 0, positions, seed)
+
+    def _task(self, t: int, columns: slice, predicted: Floats) -> Task:
+        target = self.predictions.targets[t]
+        told_N = ~np.isnan(self.targets_NT[:, t])
+        return Task(
+            target,
+            self.outputs_NO[told_N, columns],
+            predicted[told_N],
+            self.targets_NT[told_N, t],
+            self.weight_N[told_N],
+            calibrated=target.name in self.predictions.calibrations,
+        )
 
 
 def score(recommender: Recommender, prepared: Prepared, split: Split, reporter: Reporter) -> ScoredRows:
@@ -49,13 +84,15 @@ def score(recommender: Recommender, prepared: Prepared, split: Split, reporter: 
     recipe = recommender.bundle.recipe
     choice = recipe.ranking.negatives if recipe.ranking is not None else Negatives(sampled=0)
     sampled = choice.sampled if prepared.schema.has_users and prepared.schema.has_items else 0
-    events = EventRows(prepared, split, relevant_only=bool(sampled) and not choice.observed)
+    relevant_only = bool(sampled) and not choice.observed
+    events = EventRows(prepared, split, relevant_only=relevant_only)
     rows = ranking_rows(
         events,
         Gather(
             prepared,
             recommender.bundle.settings.ranking_history,
             own_item=not recommender.bundle.settings.exclude_seen,
+            past=True,
         ),
         BATCH,
         recipe.seed,
@@ -64,53 +101,38 @@ def score(recommender: Recommender, prepared: Prepared, split: Split, reporter: 
         sampled=sampled,
         shuffle=False,
     )
-    scores, labels, weights = [], [], []
+    outputs, targets, weights, observed = [], [], [], []
     with reporter.bar("evaluate", events.count_batches(BATCH), "batches of rows") as advance:
         for part in rows:
-            scores.append(recommender.score_rows(part.features))
-            labels.append(part.targets_BT[:, 0] > 0)
+            outputs.append(recommender.output_rows(part.features))
+            targets.append(part.targets_BT)
             weights.append(part.weight_B)
+            observed.append(np.arange(len(part.weight_B)) < part.observed)
             advance(1, "ranker")
+    predictions = recommender.predictions
+    wide = sum(target.outputs for target in predictions.targets)
+    observed_N = np.concatenate([np.zeros(0, np.bool_), *observed])
     return ScoredRows(
-        np.concatenate([np.zeros(0, np.float32), *scores]),
-        np.concatenate([np.zeros(0, np.bool_), *labels]),
+        np.concatenate([np.zeros((0, wide), np.float32), *outputs]),
+        np.concatenate([np.zeros((0, len(predictions.targets)), np.float32), *targets]),
         np.concatenate([np.zeros(0, np.float32), *weights]),
+        observed_N,
+        None if relevant_only or not prepared.schema.targets else _groups(events, recipe.seed, observed_N),
+        predictions,
         _words(split, sampled, choice.observed),
     )
 
 
-def measure(rows: ScoredRows) -> dict[str, Estimate]:
-    """AUC, log loss and calibration error; without AUC where all rows have one label, empty without rows."""
-    if not (rows.weight_N > 0).any():
-        return {}
-    facts = (rows.probability_N, rows.label_N, rows.weight_N)
-    found = {}
-    if len(np.unique(rows.label_N[rows.weight_N > 0])) == 2:
-        found["auc"] = auc_interval(*facts)
-    found["log_loss"] = log_loss_interval(*facts)
-    error = calibration_error(*facts, bins=BINS)
-    found["calibration_error"] = Estimate(error, np.nan, np.nan)
-    return found
-
-
-def calibration(rows: ScoredRows) -> list[dict[str, Any]]:
-    """Mean prediction and observed rate in the bins of `calibration_error`, lowest first."""
-    if not (rows.weight_N > 0).any():
-        return []
-    checked = probability_rows(rows.probability_N, rows.label_N, rows.weight_N)
-    quantile_N = weight_below(ranks(checked.value_N), checked.weight_N) / checked.weight_N.sum()
-    bin_N = (quantile_N * BINS).astype(np.int64)
-    weight_B = np.bincount(bin_N, weights=checked.weight_N)
-    predicted_B = np.bincount(bin_N, weights=checked.weight_N * checked.value_N)
-    observed_B = np.bincount(bin_N, weights=checked.weight_N * checked.positive_N)
-    return [
-        {
-            "predicted": float(predicted_B[b] / weight_B[b]),
-            "observed": float(observed_B[b] / weight_B[b]),
-            "share": float(weight_B[b] / weight_B.sum()),
-        }
-        for b in np.flatnonzero(weight_B)
-    ]
+def _groups(events: EventRows, seed: int, observed_N: npt.NDArray[np.bool_]) -> Longs | None:
+    """group_N of the observed rows as `ranking_rows` gives them; None where the log has no groups."""
+    parts = []
+    for batch in events.batches(BATCH, seed, 0, shuffle=False):
+        if batch.shard.group is None:
+            return None
+        parts.append(batch.shard.group.take(batch.rows_B))
+    group_N = np.full(len(observed_N), -1, np.int64)
+    group_N[observed_N] = np.concatenate([np.zeros(0, np.int64), *parts])
+    return group_N
 
 
 def _sampler(prepared: Prepared) -> NegativeSampler:

@@ -23,6 +23,7 @@ from shortlist.evaluation.popularity import by_popularity
 from shortlist.evaluation.protocol import Questions, check_same_data, described, questions
 from shortlist.evaluation.slices import kinds_of_items, slices
 from shortlist.evaluation.table import results_table
+from shortlist.evaluation.tasks import measure, reliabilities
 from shortlist.features.rows import Ints
 from shortlist.index.exact import ExactIndex
 from shortlist.metrics._interval import Estimate
@@ -61,7 +62,7 @@ def evaluate(
     if prepared.schema.has_users and prepared.schema.has_items:
         _measure_lists(result, recommender, prepared, reporter, split, settings or recipe.evaluation)
     if recommender.ranker is not None:
-        _measure_ranking(result, recommender, prepared, reporter, split)
+        _measure_ranking(result, recommender, prepared, reporter, split, settings or recipe.evaluation)
     seconds = round(time.perf_counter() - started, 3)
     result["timings_s"] = {"prepare": prepared.manifest["seconds"], "evaluate": seconds}
     result["rows"] = prepared.manifest["rows"]
@@ -70,14 +71,36 @@ def evaluate(
 
 
 def _measure_ranking(
-    result: dict[str, Any], recommender: Recommender, prepared: Prepared, reporter: Reporter, split: Split
+    result: dict[str, Any],
+    recommender: Recommender,
+    prepared: Prepared,
+    reporter: Reporter,
+    split: Split,
+    settings: Evaluation,
 ) -> None:
-    """Add what the ranker alone is worth."""
+    """Add what the ranker alone is worth: of its first target, of each where there are several, and within groups."""
     rows = ranking.score(recommender, prepared, split, reporter)
-    result["stages"]["ranking"] = _as_dicts(ranking.measure(rows))
-    result["protocol"]["ranking_rows"] = len(rows.label_N)
-    result["protocol"]["ranking"] = rows.protocol
-    result["calibration"] = ranking.calibration(rows)
+    tasks = rows.tasks()
+    measured = {task.target.name: _as_dicts(measure(task)) for task in tasks}
+    result["stages"]["ranking"] = measured[tasks[0].target.name]
+    if len(tasks) > 1:
+        result["tasks"] = measured
+    predictions = rows.predictions
+    result["protocol"] |= {
+        "ranking_rows": len(rows.weight_N),
+        "ranking": rows.protocol,
+        "score": predictions.expression.text if predictions.expression else "the first target's own",
+        "calibrated": list(predictions.calibrations),
+    }
+    result |= reliabilities(tasks[0])
+    metrics = list_metrics(settings.metrics)
+    if (groups := rows.groups(deepest(metrics), recommender.bundle.recipe.seed)) is not None:
+        result["stages"]["ranking"] = {**result["stages"]["ranking"], **_as_dicts(groups.measure(metrics))}
+        result["protocol"] |= {
+            "group": recommender.bundle.recipe.schema_.group,
+            "groups": len(groups.relevant_G),
+            "groups_without_relevant": groups.without,
+        }
 
 
 def _measure_lists(

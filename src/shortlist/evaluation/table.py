@@ -24,12 +24,10 @@ def headline(metrics: Metrics) -> tuple[str, ...]:
 
 
 def results_table(metrics: Metrics) -> str:
-    """Stages by metrics as text, `value ± half of the interval`; without lists the ranker's one line."""
+    """Stages by metrics as text, `value ± half of the interval`, and lines for the ranker's tasks and groups."""
     stages = metrics["stages"]
     if "funnel" not in stages:
-        ranked = ", ".join(f"{name} {cell(value)}" for name, value in stages.get("ranking", {}).items())
-        rows = metrics["protocol"].get("ranking_rows", 0)
-        return f"{rows:,} {metrics['protocol']['split']} rows: {ranked}" if ranked else "nothing held out"
+        return "\n".join(_ranker_alone(metrics))
     columns = headline(metrics)
     has_auc = "auc" in stages.get("ranking", {})
     lines = [_introduction(metrics["protocol"]), _line("", [*columns, *(["auc"] if has_auc else [])])]
@@ -38,7 +36,7 @@ def results_table(metrics: Metrics) -> str:
             cells = [cell(stages[stage][name]) for name in columns]
             ranker = [cell(stages["ranking"]["auc"]) if stage == "funnel" else "-"] if has_auc else []
             lines.append(_line(stage, [*cells, *ranker]))
-    return "\n".join([*lines, lost_line(metrics)])
+    return "\n".join([*lines, *_task_lines(metrics), *_group_lines(metrics), lost_line(metrics)])
 
 
 def cell(estimate: Mapping[str, float | None]) -> str:
@@ -62,6 +60,47 @@ def lost_line(metrics: Metrics) -> str:
     if lost["not_in_catalogue"] > 0:
         parts.insert(0, f"{_percent(lost['not_in_catalogue'])} not in the catalogue")
     return f"where truth was lost: {', '.join(parts)}; {_percent(found)} found"
+
+
+def _ranker_alone(metrics: Metrics) -> list[str]:
+    """What is shown of a log without lists: the ranker's tasks, one by one where there are several."""
+    measured, protocol = metrics["stages"].get("ranking", {}), metrics["protocol"]
+    if not measured:
+        return ["nothing held out"]
+    rows = f"{protocol.get('ranking_rows', 0):,} {protocol['split']} rows"
+    tasks = _task_lines(metrics)
+    return [*([rows, *tasks] if tasks else [f"{rows}: {_of_rows(measured)}"]), *_group_lines(metrics)]
+
+
+def _task_lines(metrics: Metrics) -> list[str]:
+    """A line for each target of several; of one alone its calibration, where there is one and a table above it."""
+    tasks = metrics.get("tasks", {})
+    if not tasks and "funnel" in metrics["stages"]:
+        ranked = metrics["stages"].get("ranking", {})
+        tasks = {"ranker": {name: ranked[name] for name in ranked if name.startswith("calibration_error")}}
+        if "calibration_error_before" not in ranked:
+            return []
+    width = max([_LABEL, *(len(name) + 2 for name in tasks)])
+    return [f"  {name:<{width}}{_of_rows(measured)}" for name, measured in tasks.items()]
+
+
+def _group_lines(metrics: Metrics) -> list[str]:
+    """The ranker's lists within groups, such as MAP@12 per display."""
+    measured, protocol = metrics["stages"].get("ranking", {}), metrics["protocol"]
+    lists = ", ".join(f"{name} {cell(value)}" for name, value in measured.items() if "@" in name)
+    return [f"per {protocol['group']}, {protocol['groups']:,} of them: {lists}"] if lists else []
+
+
+def _of_rows(measured: Mapping[str, Mapping[str, float | None]]) -> str:
+    """`auc .801 ± .002, calibration_error .010 (.050 before)`, without metrics of lists."""
+    before = measured.get("calibration_error_before")
+    parts = []
+    for name, value in measured.items():
+        if name == "calibration_error" and before is not None:
+            parts.append(f"{name} {cell(value)} ({cell(before)} before)")
+        elif "@" not in name and name != "calibration_error_before":
+            parts.append(f"{name} {cell(value)}")
+    return ", ".join(parts)
 
 
 def _introduction(protocol: Metrics) -> str:

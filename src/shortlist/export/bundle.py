@@ -28,7 +28,7 @@ from shortlist.funnel.session import Session
 from shortlist.models.base import RankingModel, RetrievalModel
 from shortlist.nn.batch import Batch
 from shortlist.recipe.sections import Recipe
-from shortlist.schema import Schema
+from shortlist.schema import Inputs, Schema, Split
 
 SAMPLE = 1000
 """Rows compared at the parity gate."""
@@ -55,7 +55,7 @@ def write_parts(
         differences |= _export_retrieval(retrieval, prepared, recipe.seed, folder / "retrieval")
     if ranking is not None:
         (folder / "ranking").mkdir()
-        sample = _sampled_rows(prepared, ranking.inputs.history_length, recipe.seed, with_item=True)
+        sample = _sampled_rows(prepared, ranking.inputs, recipe.seed, with_item=True)
         differences["ranking"] = _export(ranking, ranking, sample, folder / "ranking" / "model.onnx")
     return differences
 
@@ -77,21 +77,12 @@ def seal(folder: Path, recipe: Recipe, settings: FunnelSettings, schema: Schema,
 
 
 def _write_histories(prepared: Prepared, path: Path) -> None:
-    """Each user's events as item rows with their split; the shards hold them sorted by user and time already."""
-    items, splits = [np.zeros(0, np.int32)], [np.zeros(0, np.int8)]
-    offsets_n = np.zeros(len(prepared.users) + 1, np.int64)
-    for shard in prepared.shards:
-        keep = (shard.user > 0) & (shard.item > 0)
-        items.append(shard.item[keep])
-        splits.append(shard.split[keep])
-        offsets_n[1:] += np.bincount(shard.user[keep], minlength=len(prepared.users))
-    offsets = pa.array(np.cumsum(offsets_n))
-    item, split = np.concatenate(items), np.concatenate(splits)
+    """Each user's events: item rows, types where the log has them, times, and the split of each."""
+    columns = {"items": "item", "times": "time", "split": "split", **({"types": "event"} if prepared.has_types else {})}
+    offsets_n, values = prepared.columns_of_users(list(columns.values()), *Split)
+    offsets = pa.array(offsets_n)
     batch = pa.record_batch(
-        {
-            "items": pa.LargeListArray.from_arrays(offsets, pa.array(item)),
-            "split": pa.LargeListArray.from_arrays(offsets, pa.array(split)),
-        }
+        {name: pa.LargeListArray.from_arrays(offsets, pa.array(values[of])) for name, of in columns.items()}
     )
     with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, batch.schema) as writer:
         writer.write_batch(batch)
@@ -100,7 +91,7 @@ def _write_histories(prepared: Prepared, path: Path) -> None:
 def _export_retrieval(model: RetrievalModel, prepared: Prepared, seed: int, folder: Path) -> dict[str, float]:
     """Both towers, and the vectors of all items as the exported candidate tower gives them."""
     folder.mkdir()
-    requests = _sampled_rows(prepared, model.query_inputs.history_length, seed, with_item=False)
+    requests = _sampled_rows(prepared, model.query_inputs, seed, with_item=False)
     catalogue = np.arange(len(prepared.items))
     items = prepared.items.take(stream(seed, "parity items").choice(catalogue, SAMPLE))
     differences = {
@@ -122,9 +113,9 @@ def _export(model: nn.Module, function: Callable[[Batch], Tensor], sample: Featu
     return check_parity(path.parent.name + "/" + path.stem, trained, Session(path)(sample))
 
 
-def _sampled_rows(prepared: Prepared, history_length: int, seed: int, with_item: bool) -> FeatureRows:
+def _sampled_rows(prepared: Prepared, inputs: Inputs, seed: int, with_item: bool) -> FeatureRows:
     """Rows of one shard, drawn with replacement: what a model may meet, whatever the split."""
     shard = prepared.shards[0]
     rows = stream(seed, "parity").integers(0, len(shard), SAMPLE)
-    gather = Gather(prepared, history_length)
+    gather = Gather(prepared, inputs.history_length, past=bool(inputs.past))
     return gather.row(shard, rows, shard.item[rows]) if with_item else gather.query(shard, rows)

@@ -26,7 +26,7 @@ _HISTORIES = torch.export.Dim("histories", min=1, max=2**24)
 
 def _free_sizes(name: str) -> dict[int, Any]:
     """Which sizes of an input are free: the rows, of histories their own number, of bags the hotness."""
-    if name in {"history.ids", "history.length"}:
+    if name in {"history.ids", "history.length", "history.past"}:
         return {0: _HISTORIES}
     if name.startswith(BAG_PREFIX) and name.endswith(".values"):
         return {0: _ROWS, 1: torch.export.Dim.DYNAMIC}

@@ -30,7 +30,7 @@ class Encoder:
     side: Side
     transforms: tuple[Transform, ...]
     columns: tuple[Column, ...]
-    """In the order of the transforms: `Schema.columns` is the encoders' columns one after another."""
+    """In the order of the transforms: `Schema.columns` is the encoders' columns one after another, then the age."""
 
     def apply(self, batch: pa.RecordBatch) -> FeatureTable:
         """Encode n rows; ids are rows of the stacked space, `column.offset` if out of vocabulary.

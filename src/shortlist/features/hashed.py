@@ -48,12 +48,21 @@ class Hashed(FeatureTransform):
 
     def apply(self, values: pa.Array) -> list[Ints]:
         """Hash each distinct value once."""
-        coded = as_text(values).dictionary_encode(null_encoding="encode")
-        row_of_code = np.array([self._row(text) for text in coded.dictionary.to_pylist()], np.int32)
-        return [row_of_code[coded.indices.to_numpy()]]
+        return [bucket_rows(as_text(values), self.buckets)]
 
-    def _row(self, text: str | None) -> int:
-        if text is None:
-            return 0
-        digest = hashlib.blake2b(text.encode(), digest_size=8).digest()
-        return 1 + int.from_bytes(digest, "little") % self.buckets
+
+def bucket_rows(texts: pa.Array, buckets: int) -> Ints:
+    """Row of each text (n,), from 1 on; 0 for null."""
+    coded = texts.dictionary_encode(null_encoding="encode")
+    row_of_code = np.array([_row(text, buckets) for text in coded.dictionary.to_pylist()], np.int32)
+    rows_n: Ints = row_of_code[coded.indices.to_numpy()]
+    return rows_n
+
+
+def _row(text: str | None, buckets: int) -> int:
+    return 0 if text is None else 1 + text_hash(text) % buckets
+
+
+def text_hash(text: str) -> int:
+    """BLAKE2b-64 of the text in UTF-8, its digest read as little-endian: from 0 to 2^64 - 1."""
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")

@@ -5,14 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from shortlist.features.base import VocabularyTransform, ints_from_arrow
+from shortlist.features.bags import bag_of, parted, trimmed, without_empty
+from shortlist.features.base import VocabularyTransform
 from shortlist.features.rows import RaggedBag
 from shortlist.features.statistics import Counts, Need, Statistics, expect
-from shortlist.features.values import as_text
 from shortlist.features.vocabulary import Vocabulary
 from shortlist.recipe import features as recipe
 from shortlist.schema import Column, Kind, Side
@@ -41,9 +39,7 @@ class MultiHot(VocabularyTransform):
     def fit(cls, side: Side, name: str, spec: recipe.MultiHot, statistics: Statistics) -> Self:
         """Keep the values that are frequent enough."""
         counts = expect(statistics, Counts)
-        values = _trimmed(counts.values)
-        if pa.types.is_string(values.type):
-            values = pc.if_else(pc.equal(values, ""), None, values)
+        values = without_empty(trimmed(counts.values))
         vocabulary = Vocabulary.from_counts(Counts.merged(values, counts.counts), spec.min_count)
         return cls(f"{side}.{name}", spec.column or name, vocabulary, spec.separator, spec.max_hotness)
 
@@ -54,23 +50,5 @@ class MultiHot(VocabularyTransform):
 
     def apply(self, values: pa.Array) -> list[RaggedBag]:
         """Part, look up, drop what is unknown, keep the first ones."""
-        lists = self._lists(values)
-        row_m = self.vocabulary.lookup(_trimmed(lists.flatten()))
-        # Not `value_parent_indices`: a null row may own values in the buffer, which `flatten` leaves out.
-        owner_m = np.repeat(np.arange(len(lists)), ints_from_arrow(pc.list_value_length(lists)))
-        known_m = row_m > 0
-        row_m, owner_m = row_m[known_m], owner_m[known_m]
-        start_n = np.searchsorted(owner_m, np.arange(len(lists)))
-        kept_m = np.arange(len(owner_m)) - start_n[owner_m] < self.hotness
-        length_n = np.bincount(owner_m[kept_m], minlength=len(lists))
-        return [RaggedBag(row_m[kept_m], np.concatenate([[0], np.cumsum(length_n)]).astype(np.int64))]
-
-    def _lists(self, values: pa.Array) -> pa.Array:
-        if isinstance(values, pa.ListArray | pa.LargeListArray | pa.FixedSizeListArray):
-            return values
-        return pc.split_pattern(as_text(values), self.separator)
-
-
-def _trimmed(values: pa.Array) -> pa.Array:
-    """Text without the white space around it; integers as they are."""
-    return values if pa.types.is_integer(values.type) else pc.utf8_trim_whitespace(as_text(values))
+        lists = parted(values, self.separator)
+        return [bag_of(lists, self.vocabulary.lookup(trimmed(lists.flatten())), self.hotness)]

@@ -62,8 +62,8 @@ class Numeric(FeatureTransform):
                 'Say transform = "bucketise" or "log" instead.'
             )
         constant = moments.deviation <= _NOISE * abs(moments.mean)
-        deviation = 1.0 if constant else _rounded(moments.deviation, moments.deviation)
-        return cls(*place, mean=_rounded(moments.mean, deviation), deviation=deviation)
+        deviation = 1.0 if constant else rounded(moments.deviation, moments.deviation)
+        return cls(*place, mean=rounded(moments.mean, deviation), deviation=deviation)
 
     def columns(self) -> tuple[Column, ...]:
         """One number, or one field with a row for each bucket and one for missing values."""
@@ -92,7 +92,7 @@ class Numeric(FeatureTransform):
         return np.clip(x_n, -_LARGEST, _LARGEST).astype(np.float32)
 
 
-def _rounded(value: float, scale: float) -> float:
+def rounded(value: float, scale: float) -> float:
     """`value` to the sixth significant digit of `scale`."""
     if value == 0 or scale == 0:
         return value
@@ -102,5 +102,4 @@ def _rounded(value: float, scale: float) -> float:
 def _distinct(boundaries: tuple[float, ...]) -> tuple[float, ...]:
     """Rounded to six digits of their spread or of themselves, whichever is finer; equal ones once."""
     spread = max(boundaries, default=0.0) - min(boundaries, default=0.0)
-    rounded = (_rounded(value, min(abs(value), spread)) for value in boundaries)
-    return tuple(sorted(set(rounded)))
+    return tuple(sorted({rounded(value, min(abs(value), spread)) for value in boundaries}))

@@ -1,12 +1,13 @@
 """Encoded features: a table of them (users, items, one shard's context), and rows taken from it for a batch.
 
-Legend: n rows of the table, B rows of a batch, F fields, N numbers, H hotness, L history length.
+Legend: n rows of the table, B rows of a batch, F fields, N numbers, H hotness, U histories, L history length,
+P past columns.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -44,10 +45,14 @@ class RaggedBag:
 
     def rows(self, rows_B: npt.NDArray[Any]) -> RaggedBag:
         """The rows at `rows_B` as a ragged bag of their own."""
+        place, offsets_n = self.places(rows_B)
+        return RaggedBag(self.values[place], offsets_n)
+
+    def places(self, rows_B: npt.NDArray[Any]) -> tuple[Longs, Longs]:
+        """Where the values of the rows at `rows_B` stand, one row after another, and the offsets of these rows."""
         start_B, count_B = self.offsets_n[rows_B], self.offsets_n[rows_B + 1] - self.offsets_n[rows_B]
         offsets_n = np.concatenate([np.zeros(1, np.int64), np.cumsum(count_B)])
-        place = np.arange(offsets_n[-1]) + np.repeat(start_B - offsets_n[:-1], count_B)
-        return RaggedBag(self.values[place], offsets_n)
+        return np.arange(offsets_n[-1]) + np.repeat(start_B - offsets_n[:-1], count_B), offsets_n
 
     def flat(self) -> tuple[Longs, Ints]:
         """The row of each value, and the values."""
@@ -90,15 +95,23 @@ class HistoryRows:
     length_U: Ints
     of_B: Ints
     """Which history each row of the batch has."""
+    past_ULP: Ints | None = None
+    """What else is known of the events, as rows of the schema's `past` columns; then 0."""
 
     @classmethod
-    def each(cls, ids_BL: Ints, length_B: Ints) -> HistoryRows:
+    def each(cls, ids_BL: Ints, length_B: Ints, past_BLP: Ints | None = None) -> HistoryRows:
         """Every row with a history of its own."""
-        return cls(ids_BL, length_B, np.arange(len(length_B), dtype=np.int32))
+        return cls(ids_BL, length_B, np.arange(len(length_B), dtype=np.int32), past_BLP)
 
     def of(self, rows_M: npt.NDArray[Any]) -> HistoryRows:
         """The histories of the rows at `rows_M`, which may come more than once; shared, not copied."""
-        return HistoryRows(self.ids_UL, self.length_U, self.of_B.take(rows_M))
+        return replace(self, of_B=self.of_B.take(rows_M))
+
+    def used(self) -> HistoryRows:
+        """Only the histories that a row has."""
+        used, of_B = np.unique(self.of_B, return_inverse=True)
+        past_ULP = None if self.past_ULP is None else self.past_ULP[used]
+        return HistoryRows(self.ids_UL[used], self.length_U[used], of_B.astype(np.int32), past_ULP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,9 +144,7 @@ class FeatureRows:
         """The same rows with only the histories that they have."""
         if self.history is None:
             return self
-        used, of_B = np.unique(self.history.of_B, return_inverse=True)
-        history = HistoryRows(self.history.ids_UL[used], self.history.length_U[used], of_B.astype(np.int32))
-        return FeatureRows(self.ids_BF, self.numbers_BN, self.bags, history)
+        return replace(self, history=self.history.used())
 
     def repeat(self, times: int) -> FeatureRows:
         """Each row `times` times in succession: one request beside each of its candidates."""
@@ -153,6 +164,8 @@ class FeatureRows:
             named["history.ids"] = self.history.ids_UL
             named["history.length"] = self.history.length_U
             named["history.of"] = self.history.of_B
+            if self.history.past_ULP is not None:
+                named["history.past"] = self.history.past_ULP
         return named
 
 

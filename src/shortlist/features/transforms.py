@@ -10,23 +10,25 @@ from shortlist.features.base import FeatureTransform, Transform, VocabularyTrans
 from shortlist.features.categorical import Categorical
 from shortlist.features.entity_id import EntityId
 from shortlist.features.hashed import Hashed
+from shortlist.features.hashed_bag import HashedBag
 from shortlist.features.multi_hot import MultiHot
 from shortlist.features.numeric import Numeric
 from shortlist.features.statistics import Need, Statistics
 from shortlist.features.timestamp import Timestamp
 from shortlist.features.vocabulary import Vocabulary
+from shortlist.recipe import features as recipe
 from shortlist.recipe.features import Feature
 from shortlist.schema import Side
 
 _FEATURES: dict[str, type[FeatureTransform]] = {
     transform.kind: transform for transform in (Categorical, Hashed, Numeric, MultiHot, Timestamp)
 }
-_ALL: dict[str, type[Transform]] = {**_FEATURES, EntityId.kind: EntityId}
+_ALL: dict[str, type[Transform]] = {**_FEATURES, HashedBag.kind: HashedBag, EntityId.kind: EntityId}
 
 
 def need(spec: Feature) -> Need:
     """Which statistics of the training rows the feature is fitted from."""
-    return _FEATURES[spec.kind].need(spec)
+    return _transform(spec).need(spec)
 
 
 def fit(side: Side, name: str, spec: Feature, statistics: Statistics) -> Transform:
@@ -34,7 +36,11 @@ def fit(side: Side, name: str, spec: Feature, statistics: Statistics) -> Transfo
 
     Raises DataError when the column cannot be such a feature, TypeError for statistics of another sort.
     """
-    return _FEATURES[spec.kind].fit(side, name, spec, statistics)
+    return _transform(spec).fit(side, name, spec, statistics)
+
+
+def _transform(spec: Feature) -> type[FeatureTransform]:
+    return HashedBag if isinstance(spec, recipe.MultiHot) and spec.buckets is not None else _FEATURES[spec.kind]
 
 
 def from_state(state: Mapping[str, Any], vocabulary: Callable[[str], Vocabulary]) -> Transform:

@@ -1,19 +1,21 @@
 """Requests and Candidates: columns for U requests at once.
 
 One HTTP request is a batch of one, evaluation is a batch of thousands, and the code is the same: what is measured is
-what is served. Legend: U requests, K candidates of each, best first.
+what is served. Legend: U requests, K candidates of each, best first, L history length.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from shortlist.features.rows import FeatureRows, Floats, HistoryRows, Ints, RaggedBag
+from shortlist.features.past import Events, past_planes
+from shortlist.features.rows import FeatureRows, Floats, HistoryRows, Ints, Longs, RaggedBag
+from shortlist.schema import Column
 
 Bools = npt.NDArray[np.bool_]
 
@@ -26,8 +28,10 @@ class Requests:
     """Rows of the user table; 0 for a user never seen."""
     query: FeatureRows
     """User and context features, encoded, side by side."""
-    history: RaggedBag
-    """Item rows of each user's known events, oldest first."""
+    time_U: Longs
+    """When each is made, in Unix seconds."""
+    history: Events
+    """Each user's known events, oldest first."""
     exclude: RaggedBag
     """Item rows that must not be answered, such as those already seen."""
     allowed: RaggedBag | None = None
@@ -36,21 +40,29 @@ class Requests:
     def __len__(self) -> int:
         return len(self.user_U)
 
-    def latest(self, length: int, id_of_item: Ints) -> HistoryRows:
+    def latest(self, length: int, id_of_item: Ints, past: Sequence[Column] = ()) -> HistoryRows:
         """The last `length` events of each request."""
-        return latest(self.history, length, id_of_item)
+        return latest(self.history, self.time_U, length, id_of_item, past)
 
 
-def latest(history: RaggedBag, length: int, id_of_item: Ints) -> HistoryRows:
-    """The last `length` events of each history of item rows, as rows of the item id column, oldest first."""
-    end_U = history.offsets_n[1:]
+def latest(history: Events, time_U: Longs, length: int, id_of_item: Ints, past: Sequence[Column] = ()) -> HistoryRows:
+    """The last `length` events of each history at `time_U`, as rows of the item id column, oldest first.
+
+    `past` says what to tell of the events beside their items.
+    """
     count_U = np.minimum(history.counts(), length)
-    place_UL = (end_U - count_U)[:, None] + np.arange(length)
     inside_UL = np.arange(length) < count_U[:, None]
-    if history.values.size == 0:
-        return HistoryRows.each(np.zeros(place_UL.shape, np.int32), count_U.astype(np.int32))
-    item_UL = history.values[np.where(inside_UL, place_UL, 0)]
-    return HistoryRows.each(np.where(inside_UL, id_of_item[item_UL], 0).astype(np.int32), count_U.astype(np.int32))
+    length_U = count_U.astype(np.int32)
+    if history.items.values.size == 0:
+        nothing = np.zeros((*inside_UL.shape, len(past)), np.int32) if past else None
+        return HistoryRows.each(np.zeros(inside_UL.shape, np.int32), length_U, nothing)
+    place_UL = np.where(inside_UL, (history.items.offsets_n[1:] - count_U)[:, None] + np.arange(length), 0)
+    ids_UL = np.where(inside_UL, id_of_item[history.items.values[place_UL]], 0).astype(np.int32)
+    if not past:
+        return HistoryRows.each(ids_UL, length_U)
+    type_UL = None if history.types is None else history.types[place_UL]
+    age_UL = time_U[:, None] - history.times[place_UL]
+    return HistoryRows.each(ids_UL, length_U, past_planes(past, type_UL, age_UL, inside_UL))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,46 +1,83 @@
-"""The ranking stage: the ranker's logit, blended with the retrieval score.
+"""The ranking stage: the ranker's score, blended with the retrieval score.
 
-Legend: U requests, K candidates.
+Legend: U requests, K candidates, M = U x K rows of the ranker, O its outputs.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from shortlist.features.rows import FeatureRows, FeatureTable, Floats, Ints, side_by_side
 from shortlist.funnel.columns import Bools, Candidates, Requests
+from shortlist.funnel.predictions import Predictions
 from shortlist.funnel.session import Session
+from shortlist.schema import Column
 
 
 class Rank:
-    """Orders candidates by logit + weight x standardised retrieval score.
+    """Orders candidates by score + weight x standardised retrieval score.
 
     The ranker learns what tells a chosen item from other candidates, not how likely an item is to be a candidate; the
     retrieval score knows the latter. The weight between the two is chosen on validation.
+
+    The score is the first target's logit as it is. Where the recipe scores by an expression, it is the expression's
+    value standardised within the request: unlike logits, rates and amounts have no scale of their own, and one weight
+    beside them would mean all for one request and nothing for another.
     """
 
-    def __init__(self, model: Session, items: FeatureTable, id_of_item: Ints, history: int, weight: float) -> None:
+    def __init__(
+        self,
+        model: Session,
+        items: FeatureTable,
+        id_of_item: Ints,
+        history: int,
+        weight: float,
+        *,
+        predictions: Predictions,
+        past: Sequence[Column] = (),
+    ) -> None:
+        """`past` says what the model is told of a history's events beside their items."""
         self.model = model
         self.items = items
         self.id_of_item = id_of_item
         self.history = history
         self.weight = weight
+        self.predictions = predictions
+        self.past = past
 
-    def logits(self, requests: Requests, item_UK: Ints) -> Floats:
-        """The ranker's logit of the first target for each request and item."""
+    def outputs(self, requests: Requests, item_UK: Ints) -> Floats:
+        """outputs_MO of each request with each of its items."""
         rows = requests.query
         if self.history:
-            latest = requests.latest(self.history, self.id_of_item)
+            latest = requests.latest(self.history, self.id_of_item, self.past)
             rows = FeatureRows(rows.ids_BF, rows.numbers_BN, rows.bags, latest)
         flat = side_by_side([rows.repeat(item_UK.shape[1]), self.items.take(item_UK.ravel())])
-        logits: Floats = self.model(flat)[:, 0].reshape(item_UK.shape)
-        return logits
+        outputs_MO: Floats = self.model(flat)
+        return outputs_MO
 
     def __call__(self, requests: Requests, candidates: Candidates) -> Candidates:
-        """The candidates in their final order, with the column `ranking`: the logit."""
-        logit_UK = self.logits(requests, candidates.item_UK)
-        retrieval_UK = standardised(candidates.columns["retrieval"], candidates.valid_UK)
-        return candidates.ordered(logit_UK + self.weight * retrieval_UK, ranking=logit_UK)
+        """The candidates in their final order, with the columns `ranking`, the score, and `target.NAME`.
+
+        The latter is what is predicted of each target: a probability, a value, or the number of the likeliest class.
+        """
+        outputs_MO = self.outputs(requests, candidates.item_UK)
+        predicted = self.predictions(outputs_MO)
+        flat = {"ranking": self.predictions.score(outputs_MO, predicted)}
+        for name, value in predicted.items():
+            flat[f"target.{name}"] = value.argmax(axis=1) if value.ndim == 2 else value
+        columns = {name: value.reshape(candidates.item_UK.shape) for name, value in flat.items()}
+        return self.blended(replace(candidates, columns={**candidates.columns, **columns}), self.weight)
+
+    def blended(self, ranked: Candidates, weight: float) -> Candidates:
+        """Candidates that have their column `ranking`, in the order that another weight gives."""
+        ranking_UK = ranked.columns["ranking"]
+        if self.predictions.expression is not None:
+            ranking_UK = standardised(ranking_UK, ranked.valid_UK)
+        retrieval_UK = standardised(ranked.columns["retrieval"], ranked.valid_UK)
+        return ranked.ordered(ranking_UK + weight * retrieval_UK)
 
 
 def standardised(score_UK: Floats, valid_UK: Bools) -> Floats:

@@ -1,16 +1,22 @@
-"""Log loss: binary cross entropy of each target, weighted by row."""
+"""Log loss: binary cross entropy.
+
+Good: Rational Decisions, Journal of the Royal Statistical Society B 14(1), 1952. Legend: B rows.
+"""
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 from torch.nn import functional
 
-from shortlist.nn.batch import Labels
+from shortlist.losses._rows import known_rows, weighted_mean
 
 
-def log_loss(logits_BT: Tensor, labels: Labels) -> Tensor:
-    """Weighted mean over rows of the sum over targets; a scalar in nats, 0 where no row has weight."""
+def log_loss(logit_B: Tensor, target_B: Tensor, weight_B: Tensor) -> Tensor:
+    """Weighted mean over the rows that tell the target; a scalar in nats, 0 where none has weight.
+
+    Targets are 0, 1 or a probability between, and not a number where a row does not tell.
+    """
+    target_B, weight_B = known_rows(target_B, weight_B)
     # In float32, also of a model that computes its logits in a lower precision.
-    loss_BT = functional.binary_cross_entropy_with_logits(logits_BT.float(), labels.targets_BT, reduction="none")
-    return (loss_BT.sum(1) * labels.weight_B).sum() / labels.weight_B.sum().clamp(min=torch.finfo(loss_BT.dtype).tiny)
+    loss_B = functional.binary_cross_entropy_with_logits(logit_B.float(), target_B, reduction="none")
+    return weighted_mean(loss_B, weight_B)

@@ -10,6 +10,7 @@ import numpy as np
 
 from shortlist.metrics._arrays import FloatArray, LabelArray
 from shortlist.metrics._binary import binary_rows, losses, placements, probability_rows
+from shortlist.metrics._values import value_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +99,20 @@ def auc_interval(
     around = _around(value, math.sqrt(error_positive**2 + error_negative**2), confidence)
     # numpy's clip, because Python's min and max lose NaN.
     return Estimate(value, float(np.clip(around.low, 0.0, 1.0)), float(np.clip(around.high, 0.0, 1.0)))
+
+
+def rmse_interval(
+    value_N: FloatArray, target_N: FloatArray, weight_N: FloatArray | None = None, confidence: float = 0.95
+) -> Estimate:
+    """`rmse` with its interval: the roots of the ends of that of the mean squared error, rows taken as independent.
+
+    Raises:
+        ValueError: as `rmse`, or a confidence outside (0, 1).
+    """
+    value, target, weight = value_rows(value_N, target_N, weight_N)
+    squared = mean_interval(np.square(value - target), weight, confidence)
+    low = squared.low if math.isnan(squared.low) else math.sqrt(max(squared.low, 0.0))
+    return Estimate(math.sqrt(squared.value), low, math.sqrt(squared.high))
 
 
 def _mean_and_error(value_U: FloatArray, weight_U: FloatArray) -> tuple[float, float]:

@@ -23,13 +23,13 @@ class RankingModel(nn.Module, ABC):
         self.inputs = inputs
 
     @property
-    def targets(self) -> int:
-        """How many logits a row gets: one for each target, one when every event counts as relevant."""
-        return max(len(self.inputs.targets), 1)
+    def outputs(self) -> int:
+        """How many numbers a row gets: those of its targets in their order, or one when every event is relevant."""
+        return sum(target.outputs for target in self.inputs.targets) or 1
 
     @abstractmethod
     def forward(self, batch: Batch) -> Tensor:
-        """logits_BT."""
+        """outputs_BO: a binary target's logit, a regression's standardised value, the logits of classes."""
 
 
 class RetrievalModel(nn.Module, ABC):

@@ -1,6 +1,6 @@
 """Batch and Outputs: what a model gets and gives.
 
-Legend: B rows, U histories, F fields, N numbers, H hotness, L history length, T targets, D embedding dim.
+Legend: B rows, U histories, F fields, N numbers, H hotness, L history length, P past columns, T targets.
 """
 
 from __future__ import annotations
@@ -35,6 +35,12 @@ class History:
 
     events: Bag
     of_B: Tensor
+    past_ULP: Tensor | None = None
+    """What else is known of the events, as rows of the model's `past` columns."""
+
+    def past(self) -> tuple[Tensor, ...]:
+        """ids_UL of each of the `past` columns."""
+        return () if self.past_ULP is None else self.past_ULP.unbind(2)
 
     def per_row(self) -> Bag:
         """Every row's own events."""
@@ -68,15 +74,17 @@ class Batch:
             for name, values in named.items()
             if name.startswith(BAG_PREFIX) and name.endswith(".values")
         }
-        has_history = "history.ids" in named
         return cls(
             ids_BF=named["ids"] if "ids" in named else some.new_zeros((count, 0), dtype=torch.int32),
             numbers_BN=named["numbers"] if "numbers" in named else some.new_zeros((count, 0), dtype=torch.float32),
             bags=bags,
-            history=History(Bag(named["history.ids"], named["history.length"]), named["history.of"])
-            if has_history
-            else None,
+            history=_history(named) if "history.ids" in named else None,
         )
+
+
+def _history(named: Mapping[str, Tensor]) -> History:
+    events = Bag(named["history.ids"], named["history.length"])
+    return History(events, named["history.of"], named.get("history.past"))
 
 
 def _length_of(values_name: str) -> str:
@@ -88,7 +96,10 @@ class Labels:
     """What a loss compares the outputs of a ranking model with."""
 
     targets_BT: Tensor
+    """Not a number where a row does not tell."""
     weight_B: Tensor
+    list_B: Tensor | None = None
+    """int32; rows with the same number were drawn for one positive, itself among them. None where none are drawn."""
 
 
 def tensor(array: npt.NDArray[Any], device: torch.device | str) -> Tensor:

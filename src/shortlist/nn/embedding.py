@@ -118,6 +118,15 @@ class StackedEmbedding(nn.Module):
             sparse=self.table.sparse,
         )
 
+    def sequence(self, bag: Bag, column: Column) -> Tensor:
+        """Vectors [B, H, D] of a bag's values in their order, 0 beyond them."""
+        mask_BH = bag.mask_BH()
+        weight_BH = mask_BH.to(self.table.weight.dtype)
+        place = self.places[column.name]
+        known_BH = torch.where(mask_BH, bag.values_BH, self._padding(bag.values_BH, weight_BH, place.offset))
+        vectors_BHD: Tensor = self(known_BH[..., None], [column]).squeeze(-2)
+        return vectors_BHD * weight_BH[..., None]
+
     def _padding(self, values_BH: Tensor, weight_BH: Tensor, offset: int) -> Tensor | int:
         """What stands for values of weight 0: in training one that the batch has, so that no other row is touched."""
         if not self.training or weight_BH.numel() == 0:

@@ -16,9 +16,11 @@ from torch import Tensor, nn
 from shortlist.core.errors import UserError
 from shortlist.core.settings import Settings
 from shortlist.core.suggest import did_you_mean
-from shortlist.nn.batch import Bag, Batch
+from shortlist.nn.batch import Bag, Batch, History
 from shortlist.nn.embedding import StackedEmbedding
-from shortlist.schema import Column, Inputs
+from shortlist.nn.history import Encoding, RecencyWeights, history_encoder
+from shortlist.schema import Column, Inputs, Side
+from shortlist.schema.columns import ITEM_ID
 
 Positive = Annotated[int, Field(ge=1)]
 
@@ -40,6 +42,8 @@ class MixedEmbeddingSettings(EmbeddingSettings):
 
     embedding_dims: dict[str, Positive] = {}  # noqa: RUF012
     """Columns of another width than `embedding_dim`, such as `{"item.genres" = 4}`."""
+    indicators: tuple[str, ...] = ()
+    """Columns of few values that have no embedding: the network is told which value it is, by a 1 among zeros."""
 
 
 class Embeddings(nn.Module):
@@ -49,12 +53,16 @@ class Embeddings(nn.Module):
         """The last `zeros` columns of every table begin at 0."""
         super().__init__()
         dims = settings.embedding_dims if isinstance(settings, MixedEmbeddingSettings) else {}
+        columns = [column for column in columns if column.name not in _indicators(settings)]
         names = [column.name for column in columns]
         for setting, given in (("embedding_dims", dims), ("compress", settings.compress)):
             for name in given:
                 if name not in names:
                     raise UserError(f"{setting} names {name!r}, no such column.{did_you_mean(name, names)}")
         self.dims = {name: dims.get(name, settings.embedding_dim) for name in names}
+        # An event is the sum of what is known of it.
+        past = {column.name: self.dims[ITEM_ID] for column in columns if column.side == Side.PAST}
+        self.dims |= past
         by_dim: dict[int, list[Column]] = {}
         for column in columns:
             by_dim.setdefault(self.dims[column.name], []).append(column)
@@ -82,42 +90,40 @@ class Embeddings(nn.Module):
         return vectors
 
 
-class RecencyWeights(nn.Module):
-    """How much each event of a history counts by its place from the end; learned, and a plain mean to begin with."""
-
-    def __init__(self, length: int) -> None:
-        super().__init__()
-        self.log_weight_L = nn.Parameter(torch.zeros(length))
-
-    def forward(self, history: Bag) -> Tensor:
-        """weight_BL: sums to 1 over each history's events; 0 beyond them, even of a model that has diverged."""
-        place_L = torch.arange(history.values_BH.shape[1], device=history.length_B.device)
-        from_end_BL = (history.length_B[:, None] - 1 - place_L).clamp(min=0)
-        mask_BL = history.mask_BH()
-        weight_BL = self.log_weight_L.exp().index_select(0, from_end_BL.flatten()).view_as(mask_BL) * mask_BL
-        share_BL = weight_BL / weight_BL.sum(1, keepdim=True).clamp(min=torch.finfo(weight_BL.dtype).tiny)
-        return torch.where(mask_BL, share_BL, 0.0)
-
-
 class Featuriser(nn.Module):
     """Everything a batch offers as vectors; towers that share `embeddings` mean the same by a value."""
 
-    def __init__(self, inputs: Inputs, settings: EmbeddingSettings, embeddings: Embeddings | None = None) -> None:
+    def __init__(
+        self,
+        inputs: Inputs,
+        settings: EmbeddingSettings,
+        embeddings: Embeddings | None = None,
+        *,
+        history: Encoding = "mean",
+    ) -> None:
+        """`history` says how the history is read."""
         super().__init__()
         self.inputs = inputs
-        self.recency = RecencyWeights(inputs.history_length) if inputs.history is not None else None
         self.embeddings = embeddings if embeddings is not None else Embeddings(embedded(inputs), settings)
-        looked_up = [*inputs.fields, *inputs.bags, *([inputs.history] if inputs.history is not None else [])]
+        self.history = _Past(inputs, history, self.embeddings) if inputs.history is not None else None
+        self.indicators = _Indicators(inputs, _indicators(settings))
+        self.fields = [place for place in range(len(inputs.fields)) if place not in self.indicators.places]
+        fields = [inputs.fields[place] for place in self.fields]
+        looked_up = [*fields, *inputs.bags, *([inputs.history] if inputs.history is not None else [])]
         self.dim = settings.embedding_dim
+        self.sides = [column.side for column in (*fields, *inputs.bags)] + [Side.USER] * (self.history is not None)
+        """Whose each of the C vectors of a row is."""
         self.count = len(looked_up)
         """C: how many vectors a row has."""
-        self.width = sum(self.embeddings.dims[column.name] for column in looked_up) + len(inputs.numbers)
+        embedded_width = sum(self.embeddings.dims[column.name] for column in looked_up)
+        self.width = embedded_width + self.indicators.width + len(inputs.numbers)
         """Width of `forward`."""
 
     def forward(self, batch: Batch) -> Tensor:
         """All of it side by side, [B, width]."""
         parts = [vectors_BFD.flatten(1) for vectors_BFD in self._fields(batch)]
         parts += self._pooled(batch)
+        parts += self.indicators(batch)
         if self.inputs.numbers:
             parts.append(batch.numbers_BN)
         return torch.cat(parts, dim=1)
@@ -130,20 +136,105 @@ class Featuriser(nn.Module):
         return torch.cat(parts, dim=1) if len(parts) > 1 else parts[0]
 
     def _fields(self, batch: Batch) -> list[Tensor]:
-        return self.embeddings.fields(batch.ids_BF, self.inputs.fields) if self.inputs.fields else []
+        if not self.fields:
+            return []
+        ids_BF = batch.ids_BF if len(self.fields) == len(self.inputs.fields) else batch.ids_BF[:, self.fields]
+        return self.embeddings.fields(ids_BF, [self.inputs.fields[place] for place in self.fields])
 
     def _pooled(self, batch: Batch) -> list[Tensor]:
         """A vector [B, D] for each bag, and one for the history."""
         parts = [self.embeddings.of(column).pooled(batch.bags[column.name], column) for column in self.inputs.bags]
-        if self.inputs.history is not None and self.recency is not None and batch.history is not None:
-            events, column = batch.history.events, self.inputs.history
-            pooled_UD = self.embeddings.of(column).weighted(events.values_BH, self.recency(events), column)
-            parts.append(pooled_UD.index_select(0, batch.history.of_B))
+        if self.history is not None and batch.history is not None:
+            parts.append(self.history(batch, batch.history, self.embeddings))
         return parts
+
+
+class _Indicators:
+    """Fields as a 1 among zeros, as wide as they have values; a value out of vocabulary is all zeros."""
+
+    def __init__(self, inputs: Inputs, names: Sequence[str]) -> None:
+        fields = [column.name for column in inputs.fields]
+        for name in names:
+            if inputs.history is not None and name == inputs.history.name:
+                raise UserError(f"indicators names {name!r}, which the history embeds. Leave it out of indicators.")
+            if name not in fields:
+                raise UserError(
+                    f"indicators names {name!r}, no column with one value of several.{did_you_mean(name, fields)}"
+                )
+        self.places = [fields.index(name) for name in names]
+        self.columns = [inputs.fields[place] for place in self.places]
+        self.width = sum(column.size - 1 for column in self.columns)
+
+    def __call__(self, batch: Batch) -> list[Tensor]:
+        """[B, size - 1] of each."""
+        return [
+            (batch.ids_BF[:, place, None] == _values(column, batch.ids_BF)).to(batch.numbers_BN.dtype)
+            for place, column in zip(self.places, self.columns, strict=True)
+        ]
+
+
+def _values(column: Column, like: Tensor) -> Tensor:
+    """Rows of the stacked space of every value of a column that is in its vocabulary."""
+    return torch.arange(column.offset + 1, column.offset + column.size, dtype=like.dtype, device=like.device)
+
+
+def _indicators(settings: EmbeddingSettings) -> tuple[str, ...]:
+    return settings.indicators if isinstance(settings, MixedEmbeddingSettings) else ()
+
+
+class _Past(nn.Module):
+    """The history as one vector a row. The tables are handed in at each call: they are the featuriser's."""
+
+    def __init__(self, inputs: Inputs, encoding: Encoding, embeddings: Embeddings) -> None:
+        super().__init__()
+        assert inputs.history is not None
+        self.item = inputs.history
+        self.past = inputs.past
+        names = [column.name for column in inputs.fields]
+        self.own_item = names.index(self.item.name) if self.item.name in names else None
+        if encoding == "target_attention" and self.own_item is None:
+            raise UserError(
+                'history = "target_attention" compares events with the row\'s item, and rows have none here'
+            )
+        self.encoder = history_encoder(encoding, embeddings.dims[self.item.name], inputs.history_length)
+        self.recency = RecencyWeights(inputs.history_length) if self.encoder is None else None
+
+    def forward(self, batch: Batch, history: History, embeddings: Embeddings) -> Tensor:
+        """history_BD."""
+        if self.recency is not None:
+            weight_UL = self.recency(history.events)
+            parts = [embeddings.of(column).weighted(ids_UL, weight_UL, column) for ids_UL, column in self._ids(history)]
+            return torch.stack(parts).sum(0).index_select(0, history.of_B)
+        assert self.encoder is not None
+        bags = [(Bag(ids_UL, history.events.length_B), column) for ids_UL, column in self._ids(history)]
+        event_ULD = torch.stack([embeddings.of(column).sequence(bag, column) for bag, column in bags]).sum(0)
+        encoded_BD: Tensor = self.encoder(event_ULD, history, self._candidate(batch, event_ULD, embeddings))
+        return encoded_BD
+
+    def _ids(self, history: History) -> list[tuple[Tensor, Column]]:
+        """ids_UL of every column that tells of the events."""
+        return [(history.events.values_BH, self.item), *zip(history.past(), self.past, strict=True)]
+
+    def _candidate(self, batch: Batch, event_ULD: Tensor, embeddings: Embeddings) -> Tensor:
+        """candidate_BD; nothing where rows have no item, and then no encoder asks for it."""
+        if self.own_item is None:
+            return event_ULD.new_zeros(0, event_ULD.shape[2])
+        ids_B1 = batch.ids_BF[:, self.own_item, None]
+        candidate_B1D: Tensor = embeddings.of(self.item)(ids_B1, [self.item])
+        return candidate_B1D.squeeze(1)
 
 
 def embedded(*sides: Inputs) -> list[Column]:
     """Every column that the sides look up, each once."""
-    columns = {column.name: column for inputs in sides for column in (*inputs.fields, *inputs.bags)}
+    columns = {column.name: column for inputs in sides for column in (*inputs.fields, *inputs.bags, *inputs.past)}
     histories = {inputs.history.name: inputs.history for inputs in sides if inputs.history is not None}
     return list({**columns, **histories}.values())
+
+
+def with_weights(inputs: Inputs, settings: EmbeddingSettings, outputs: int, history: Encoding) -> Featuriser:
+    """A featuriser whose vectors are `outputs` columns wider than the settings say, which begin at 0.
+
+    They hold the weights of a value by itself, for models that add those up: one gather brings both.
+    """
+    row = settings.model_copy(update={"embedding_dim": settings.embedding_dim + outputs})
+    return Featuriser(inputs, row, Embeddings(embedded(inputs), row, zeros=outputs), history=history)

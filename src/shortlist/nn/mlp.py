@@ -4,17 +4,58 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pydantic import Field
 from torch import Tensor, nn
+from torch.nn import functional
+
+from shortlist.core.settings import Settings
+
+
+class NetworkSettings(Settings):
+    """Settings of models with hidden layers."""
+
+    hidden: tuple[int, ...] = (256, 128)
+    """Widths of the hidden layers."""
+    dropout: float = Field(0.0, ge=0, lt=1)
+    """Share of each hidden layer's units that a training step leaves out."""
+    batch_norm: bool = False
+    """Normalise each hidden layer over the batch, before its ReLU."""
+
+
+class BatchNorm(nn.BatchNorm1d):
+    """Batch normalisation; a training batch of a single row, of which there is no deviation, by the running one."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, width] to [B, width]."""
+        if not self.training or x.shape[0] > 1:
+            return super().forward(x)
+        return functional.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
 
 
 class MLP(nn.Module):
-    """Linear layers of the given widths with ReLU and dropout between them; `out` adds a last layer without either."""
+    """Linear layers of the given widths, each with batch norm (on request), ReLU and dropout.
 
-    def __init__(self, width: int, hidden: Sequence[int], out: int | None = None, dropout: float = 0.0) -> None:
+    `out` adds a last layer without any of them.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        hidden: Sequence[int],
+        out: int | None = None,
+        dropout: float = 0.0,
+        *,
+        batch_norm: bool = False,
+    ) -> None:
         super().__init__()
         layers: list[nn.Module] = []
         for size in hidden:
-            layers += [nn.Linear(width, size), nn.ReLU(), *([nn.Dropout(dropout)] if dropout else [])]
+            layers += [
+                nn.Linear(width, size),
+                *([BatchNorm(size)] if batch_norm else []),
+                nn.ReLU(),
+                *([nn.Dropout(dropout)] if dropout else []),
+            ]
             width = size
         if out is not None:
             layers.append(nn.Linear(width, out))
@@ -26,3 +67,8 @@ class MLP(nn.Module):
         """[B, width in] to [B, width out]."""
         y: Tensor = self.layers(x)
         return y
+
+
+def network(width: int, settings: NetworkSettings) -> MLP:
+    """The hidden layers that a model's settings ask for."""
+    return MLP(width, settings.hidden, dropout=settings.dropout, batch_norm=settings.batch_norm)

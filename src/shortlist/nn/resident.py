@@ -71,7 +71,8 @@ class Resident:
 
     def _history(self, rows: HistoryRows) -> History:
         ids_UL, length_U, of_B = (tensor(array, self.device) for array in (rows.ids_UL, rows.length_U, rows.of_B))
-        return History(Bag(ids_UL, length_U), of_B)
+        past_ULP = None if rows.past_ULP is None else tensor(rows.past_ULP, self.device)
+        return History(Bag(ids_UL, length_U), of_B, past_ULP)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """The linear part of Wide & Deep: one weight for each value, and for each hashed cross of values.
 
-Legend: B rows, F fields, N numbers, H hotness, C values of a crossed column, T targets.
+Legend: B rows, F fields, N numbers, H hotness, C values of a crossed column, O outputs.
 """
 
 from __future__ import annotations
@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
 from shortlist.core.errors import UserError
+from shortlist.core.settings import Settings
 from shortlist.core.suggest import did_you_mean
 from shortlist.nn.batch import Bag, Batch
 from shortlist.nn.embedding import StackedEmbedding
@@ -22,38 +24,49 @@ HISTORY = "history"
 _PRIMES = (1_000_000_007, 998_244_353, 1_999_999_973, 1_610_612_741)
 
 
-class LinearPart(Wide):
-    """Sum of the weights of every field, bag value (summed), number, and cross; logits_BT."""
+class CrossSettings(Settings):
+    """Settings of models with a linear part."""
 
-    def __init__(self, inputs: Inputs, crosses: Sequence[tuple[str, ...]], buckets: int, targets: int) -> None:
+    crosses: tuple[tuple[str, ...], ...] = ()
+    """Columns whose values are crossed in the linear part, such as `["user.gender", "item.genres"]`; `history` stands
+    for the items of the user's history."""
+    cross_buckets: int = Field(2**18, ge=1)
+    """Rows that the values of each cross are hashed to."""
+
+
+class LinearPart(Wide):
+    """Sum of the weights of every field, bag value (summed), number, and cross; logits_BO."""
+
+    def __init__(self, inputs: Inputs, settings: CrossSettings, outputs: int) -> None:
         super().__init__()
+        crosses, buckets = settings.crosses, settings.cross_buckets
         self.inputs = inputs
-        self.table = StackedEmbedding([*inputs.fields, *inputs.bags], targets, std=0.0)
+        self.table = StackedEmbedding([*inputs.fields, *inputs.bags], outputs, std=0.0)
         # Not nn.Linear, which warns of a schema without numbers.
-        self.weight_NT = nn.Parameter(torch.zeros(len(inputs.numbers), targets))
-        self.bias_T = nn.Parameter(torch.zeros(targets))
+        self.weight_NO = nn.Parameter(torch.zeros(len(inputs.numbers), outputs))
+        self.bias_O = nn.Parameter(torch.zeros(outputs))
         columns = [
             Column(name=" x ".join(cross), side=Side.CONTEXT, kind=Kind.BAG, size=buckets, offset=i * buckets)
             for i, cross in enumerate(crosses)
         ]
         self.crosses = [(Cross(cross, inputs, buckets), column) for cross, column in zip(crosses, columns, strict=True)]
-        self.cross_table = StackedEmbedding(columns, targets, std=0.0) if columns else None
+        self.cross_table = StackedEmbedding(columns, outputs, std=0.0) if columns else None
 
     def forward(self, batch: Batch) -> Tensor:
-        """logits_BT."""
-        logits_BT = batch.numbers_BN @ self.weight_NT + self.bias_T
+        """logits_BO."""
+        logits_BO = batch.numbers_BN @ self.weight_NO + self.bias_O
         if self.inputs.fields:
-            logits_BT = logits_BT + self.table(batch.ids_BF, self.inputs.fields).sum(1)
+            logits_BO = logits_BO + self.table(batch.ids_BF, self.inputs.fields).sum(1)
         for column in self.inputs.bags:
-            logits_BT = logits_BT + self.table.pooled(batch.bags[column.name], column, mean=False)
+            logits_BO = logits_BO + self.table.pooled(batch.bags[column.name], column, mean=False)
         if self.cross_table is not None:
             for cross, column in self.crosses:
                 bag = cross(batch)
                 moved = Bag(bag.values_BH + column.offset, bag.length_B)
                 # Divided by the root of the count so that a long history does not drown the other weights.
                 scale_B = bag.length_B.clamp(min=1).sqrt()
-                logits_BT = logits_BT + self.cross_table.pooled(moved, column, mean=False) / scale_B[:, None]
-        return logits_BT
+                logits_BO = logits_BO + self.cross_table.pooled(moved, column, mean=False) / scale_B[:, None]
+        return logits_BO
 
 
 class Cross:

@@ -33,10 +33,12 @@ from shortlist.core.threads import cpu_threads
 from shortlist.core.version import __version__
 from shortlist.data.prepare import prepare
 from shortlist.data.prepared import Prepared
+from shortlist.evaluation.calibrate import choose_calibrations
 from shortlist.evaluation.choose import choose_retrieval_weight
 from shortlist.evaluation.lists import list_metrics
 from shortlist.evaluation.report import write_report
 from shortlist.evaluation.runner import evaluate
+from shortlist.funnel.calibration import calibration_to_json
 from shortlist.pipeline.stages import MARKERS, Stage, Trained, Upto, before, depends, stages_upto, trained_stages
 from shortlist.pipeline.times import Times
 from shortlist.recipe.sections import Recipe
@@ -195,12 +197,29 @@ class Run:
             ranking_history=ranking.inputs.history_length if ranking else 0,
         )
         self._seal(draft, settings, parity, started)
-        if isinstance(asked, str) and self._has_both:
+        for choose in (self._calibrated, self._weighted):
             with span("evaluate"):
-                weight, _ = choose_retrieval_weight(self._load(draft), prepared, WEIGHTS)
-            settings = replace(settings, retrieval_weight=weight)
-            self._seal(draft, settings, parity, started)
+                chosen = choose(draft, settings)
+            if chosen != settings:
+                settings = chosen
+                self._seal(draft, settings, parity, started)
         return parity, settings.retrieval_weight
+
+    def _calibrated(self, draft: Path, settings: FunnelSettings) -> FunnelSettings:
+        """The settings with the recipe's calibration of the ranker in `draft`."""
+        method = "none" if self.recipe.ranking is None else self.recipe.ranking.calibration
+        if method == "none":
+            return settings
+        found = choose_calibrations(self._load(draft), self.prepared, method, self.reporter)
+        as_json = {name: calibration_to_json(calibration) for name, calibration in found.items()}
+        return replace(settings, calibration=as_json)
+
+    def _weighted(self, draft: Path, settings: FunnelSettings) -> FunnelSettings:
+        """The settings with the weight of the retrieval score, where the recipe leaves it to validation."""
+        if not (isinstance(self.recipe.funnel.retrieval_weight, str) and self._has_both):
+            return settings
+        weight, _ = choose_retrieval_weight(self._load(draft), self.prepared, WEIGHTS)
+        return replace(settings, retrieval_weight=weight)
 
     def _seal(self, draft: Path, settings: FunnelSettings, parity: dict[str, float], started: float) -> None:
         from shortlist.export.bundle import seal

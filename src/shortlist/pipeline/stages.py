@@ -3,7 +3,7 @@
 prepared/  <- [data] [schema] [features] [split], the source files
 retrieval/ <- prepared/, [retrieval]
 ranking/   <- prepared/, [ranking], and retrieval/ where its candidates are the negatives
-bundle/    <- prepared/, retrieval/, ranking/, [funnel]
+bundle/    <- prepared/, retrieval/, ranking/, [funnel], calibration and score of [ranking]
 metrics.json, report.html <- bundle/, [evaluation]
 """
 
@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from shortlist.core.files import file_facts
 from shortlist.core.version import __version__
-from shortlist.recipe.sections import Compute, Recipe
+from shortlist.recipe.sections import AFTER_TRAINING, Compute, Recipe
 from shortlist.tables.sources import source_files
 
 Upto = Literal["prepare", "train", "export", "evaluate"]
@@ -82,15 +82,21 @@ def depends(recipe: Recipe, stage: Stage) -> list[Any]:
             return [sections["retrieval"], seen, *_arithmetic(recipe.compute)]
         case "ranking":
             against = candidates if ranks_against_candidates(recipe) else None
-            return [sections["ranking"], seen, against, *_arithmetic(recipe.compute)]
+            return [_trained(sections["ranking"]), seen, against, *_arithmetic(recipe.compute)]
         case "export":
-            return [sections["funnel"], recipe.name]
+            read = {name: (sections["ranking"] or {}).get(name) for name in sorted(AFTER_TRAINING)}
+            return [sections["funnel"], recipe.name, read]
         case "evaluate":
             return [sections["evaluation"]]
 
 
+def _trained(ranking: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The settings that a trained ranker depends on."""
+    return {name: value for name, value in (ranking or {}).items() if name not in AFTER_TRAINING}
+
+
 def _source_facts(recipe: Recipe) -> list[dict[str, Any]]:
-    sources = (recipe.data.interactions, recipe.data.users, recipe.data.items)
+    sources = (*recipe.data.interactions.sources, recipe.data.users, recipe.data.items)
     return [file_facts(path) for source in sources if source for path in source_files(source)]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from shortlist.core.settings import Settings
 
@@ -52,6 +52,14 @@ class MultiHot(_Feature):
     """Values with fewer training rows are out of vocabulary."""
     max_hotness: int = Field(16, ge=1)
     """Values beyond this many in one row are dropped, the first ones kept."""
+    buckets: int | None = Field(None, ge=1)
+    """Number of rows that values are hashed to, for very many of them; default: a vocabulary with a row for each."""
+
+    @model_validator(mode="after")
+    def _hashed_are_not_counted(self) -> MultiHot:
+        if self.buckets is not None and self.min_count > 1:
+            raise ValueError("values that are hashed into buckets are not counted: leave min_count or buckets out")
+        return self
 
 
 class Timestamp(_Feature):

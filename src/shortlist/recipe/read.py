@@ -138,12 +138,14 @@ def _with_line(problem: Problem, lines: Mapping[str, int], asked: tuple[str, ...
 def _resolve_paths(recipe: Recipe, base: Path) -> Recipe:
     """Source paths made absolute below `base`; an absolute path stays as it is."""
     given = recipe.data
+    log = {name: _below(base, source) for name, source in given.interactions.model_dump().items()}
     found = {
-        name: str((base / value).absolute()) if value is not None else None
-        for name, value in (
-            ("interactions", given.interactions),
-            ("users", given.users),
-            ("items", given.items),
-        )
+        "interactions": given.interactions.model_copy(update=log),
+        "users": _below(base, given.users),
+        "items": _below(base, given.items),
     }
     return recipe.model_copy(update={"data": given.model_copy(update=found)})
+
+
+def _below(base: Path, source: str | None) -> str | None:
+    return None if source is None else str((base / source).absolute())

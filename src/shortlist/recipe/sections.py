@@ -7,19 +7,13 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from shortlist.core.settings import Settings
+from shortlist.core.errors import Problem
+from shortlist.core.settings import Contradictions, Settings
 from shortlist.recipe.features import FeatureSetting
-
-
-class Data(Settings):
-    """Where the tables are: Parquet, CSV, TSV (also .gz), JSON lines; a file, a folder or a glob."""
-
-    interactions: str
-    """The log: one row an event."""
-    users: str | None = None
-    """One row a user."""
-    items: str | None = None
-    """One row an item."""
+from shortlist.recipe.score import score_problems
+from shortlist.recipe.sources import Data
+from shortlist.recipe.split import Split
+from shortlist.recipe.targets import TargetForm, is_weight, relevance_problems, weight_problems
 
 
 class Schema(Settings):
@@ -31,10 +25,15 @@ class Schema(Settings):
     """Column with the item."""
     timestamp: str | None = None
     """Column with the time: seconds, milliseconds or microseconds since 1970, dates, or ISO 8601 text."""
+    event: str | None = None
+    """Column with the type of the event, such as view, cart, purchase: known of past events alone."""
+    group: str | None = None
+    """Column that says which rows were shown together, such as a display or a search: lists are measured within it."""
     weight: str | None = None
     """Column with a weight for each row's loss."""
-    targets: dict[str, str] = {}
-    """What to predict, as expressions over the columns: `liked = "rating >= 4"`. The first defines what is relevant."""
+    targets: dict[str, TargetForm] = {}
+    """What to predict, as expressions over the columns: `liked = "rating >= 4"`. The first defines what is relevant.
+    Others than true and false say their kind: `stars = {value = "rating / 5", kind = "regression"}`."""
     title: str | None = None
     """Column of the item table to show people."""
 
@@ -48,27 +47,6 @@ class Features(Settings):
     """Features from the item table."""
     context: dict[str, FeatureSetting] | None = None
     """Features from the event itself: known when the request is made, such as device, place or time."""
-
-
-class Split(Settings):
-    """How rows are held out. Models learn from train, choose on validation, and are judged once on test."""
-
-    kind: Literal["time", "leave_one_out", "column", "random"] = "time"
-    """time: the last rows of all. leave_one_out: the last two of each user. column: as the table says."""
-    valid: float = Field(0.1, gt=0, lt=1)
-    """Share of rows for validation, for `time` and `random`."""
-    test: float = Field(0.1, gt=0, lt=1)
-    """Share of rows for the test, for `time` and `random`."""
-    column: str = "split"
-    """Column with `train`, `valid` and `test`, for `column`."""
-
-    @model_validator(mode="after")
-    def _leaves_train(self) -> Split:
-        if self.valid + self.test >= 0.9:
-            raise ValueError(
-                f"valid + test = {self.valid + self.test:g} leaves too little to train on; keep it below 0.9"
-            )
-        return self
 
 
 class Model(Settings):
@@ -90,13 +68,16 @@ _FOR_TABLES = ("rowwise_adagrad", "sparse_adam")
 class Optimiser(Settings):
     """How one group of parameters is updated."""
 
-    name: Literal["adamw", "adagrad", "rowwise_adagrad", "sparse_adam", "ftrl", "sgd"] = "adamw"
-    """adamw, adagrad, sgd; ftrl (FTRL-proximal, for the wide part); rowwise_adagrad (one rate for each row of a table)
+    name: Literal["adamw", "adam", "adagrad", "rowwise_adagrad", "sparse_adam", "ftrl", "sgd"] = "adamw"
+    """adamw, adam, adagrad, sgd; ftrl (FTRL-proximal, for the wide part); rowwise_adagrad (one rate for a row of a table)
     and sparse_adam (moments of the batch's rows alone), both for tables."""
     lr: float = Field(1e-3, gt=0)
     """Learning rate (alpha of FTRL)."""
     weight_decay: float = Field(0.0, ge=0)
-    """Decoupled decay for adamw, L2 penalty for adagrad, sgd and ftrl."""
+    """Decoupled decay, for adamw: of all rows of a table."""
+    l2: float = Field(0.0, ge=0)
+    """L2 penalty, whose gradient is added to the loss's: that of all rows of a table with adam and sgd, of the batch's
+    rows alone with adagrad, rowwise_adagrad and sparse_adam; a term of its own in ftrl."""
     l1: float = Field(0.0, ge=0)
     """L1 penalty, for ftrl: exact zeros."""
 
@@ -106,11 +87,10 @@ class Optimiser(Settings):
             raise ValueError(
                 f'only ftrl has an l1 penalty, and this is {self.name}: set name = "ftrl", or leave l1 out'
             )
-        if self.weight_decay > 0 and self.name in _FOR_TABLES:
-            raise ValueError(
-                f"{self.name} leaves rows outside the batch alone, which a decay would change: "
-                'set name = "adamw", or leave weight_decay out'
-            )
+        if self.weight_decay > 0 and self.name != "adamw":
+            raise ValueError(f"only adamw has a weight_decay, and this is {self.name}: set l2 instead, or adamw")
+        if self.l2 > 0 and self.name == "adamw":
+            raise ValueError('adamw decays weights by weight_decay: set that instead of l2, or name = "adam"')
         return self
 
 
@@ -195,6 +175,13 @@ class Negatives(Settings):
     `popularity` takes its place."""
     observed: bool = False
     """Also learn from observed rows whose target is 0; where none are sampled they always count."""
+    keep: float = Field(1.0, gt=0, le=1)
+    """Share of the observed rows whose first target is 0 that an epoch learns from, drawn anew for each; probabilities
+    are corrected for it. `batch_size` counts the rows before it."""
+
+
+AFTER_TRAINING = frozenset({"calibration", "score"})
+"""Settings of [ranking] that say how the trained model's outputs are read: with others it is not trained anew."""
 
 
 class Ranking(Training):
@@ -204,10 +191,55 @@ class Ranking(Training):
     """Which model, and its settings."""
     negatives: Negatives = Negatives()
     """Where negative examples come from."""
+    loss: Literal["log_loss", "focal", "bpr", "softmax"] = "log_loss"
+    """Of binary targets. log_loss: for probabilities. focal: looks most at rows that are still predicted badly. bpr,
+    softmax: put each positive above the negatives sampled for it, and give no probabilities."""
+    focal_gamma: float = Field(2.0, ge=0)
+    """For focal: how little rows count that are predicted well; 0 is log_loss."""
+    loss_weights: dict[str, float] | Literal["uncertainty"] = {}
+    """Weight of the loss of each target by name, 1 of those not named: `{click = 1, purchase = 5}`. uncertainty: the
+    worse a target is predicted, the less it weighs, so that none drowns the others."""
     embedding: Optimiser = Optimiser(name="rowwise_adagrad", lr=0.02)
     """For embedding tables."""
     wide: Optimiser = Optimiser(name="ftrl", lr=0.05)
     """For the linear part."""
+    calibration: Literal["none", "platt", "isotonic"] = "none"
+    """How logits of binary targets become probabilities, fitted on validation rows. none: by their sigmoid. platt: by
+    that of a straight line. isotonic: by any rising function, which takes some thousands of rows."""
+    score: str | None = None
+    """How a candidate is scored from the targets' predictions, such as `0.2 * click + purchase`: of a binary target its
+    calibrated probability, of a regression its value. Default: by the first target's logit."""
+
+    @field_validator("loss_weights", mode="before")
+    @classmethod
+    def _are_weights(cls, value: Any) -> Any:
+        if value == "uncertainty" or (isinstance(value, dict) and all(map(is_weight, value.values()))):
+            return value
+        raise ValueError(
+            'expected a number of 0 or more for targets by name, such as {click = 1, purchase = 5}, or "uncertainty", '
+            f"found {value!r}"
+        )
+
+    @model_validator(mode="after")
+    def _has_its_negatives(self) -> Ranking:
+        drawn, keep = self.negatives.sampled, self.negatives.keep
+        if self.loss in ("bpr", "softmax") and drawn == 0:
+            raise Contradictions(
+                Problem(
+                    "loss",
+                    f"{self.loss} compares a positive with the negatives sampled for it, and none are: "
+                    'set ranking.negatives.sampled = 4, or loss = "log_loss"',
+                )
+            )
+        if keep < 1 and drawn > 0:
+            raise Contradictions(
+                Problem(
+                    "negatives.keep",
+                    f"{keep:g} thins out a log's own negatives, and {drawn} are sampled for each positive besides: "
+                    "set ranking.negatives.sampled = 0, or leave keep out",
+                )
+            )
+        return self
 
 
 class Funnel(Settings):
@@ -218,8 +250,8 @@ class Funnel(Settings):
     exclude_seen: bool = True
     """Leave out what the user has already interacted with."""
     retrieval_weight: float | Literal["auto"] = "auto"
-    """Final score = ranker's logit + this weight x retrieval score (standardised within the request). auto: the best
-    of a small grid on validation."""
+    """Final score = ranker's logit + this weight x retrieval score (standardised within the request, as is the ranker's
+    where `ranking.score` says it). auto: the best of a small grid on validation."""
 
     @field_validator("retrieval_weight")
     @classmethod
@@ -303,10 +335,33 @@ class Recipe(Settings):
     compute: Compute = Compute()
     """Where the work runs."""
 
+    @field_validator("split")
+    @classmethod
+    def _as_the_files_say(cls, value: Split, info: ValidationInfo) -> Split:
+        data = info.data.get("data")
+        return value.of_parts() if isinstance(data, Data) and data.interactions.parts else value
+
     @model_validator(mode="before")
     @classmethod
     def _default_stages(cls, values: Any) -> Any:
         return values if not isinstance(values, dict) or names_stages(values) else with_default_stages(values)
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Recipe:
+        targets, ranking = self.schema_.targets, self.ranking
+        negatives = ranking.negatives if ranking else Negatives(sampled=0)
+        uses = {
+            "[retrieval]": self.retrieval is not None,
+            "ranking.negatives.sampled": negatives.sampled > 0,
+            "ranking.negatives.keep": negatives.keep < 1,
+        }
+        problems = relevance_problems(targets, [setting for setting, is_used in uses.items() if is_used])
+        if ranking is not None:
+            problems += weight_problems(targets, ranking.loss_weights)
+            problems += score_problems(targets, ranking.score)
+        if problems:
+            raise Contradictions(*problems)
+        return self
 
 
 def names_stages(values: Mapping[str, Any]) -> bool:

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from shortlist.schema.columns import Column, Inputs, Kind, Schema, Side, Split
+from shortlist.schema.columns import Column, Inputs, Kind, Schema, Side, Split, Target, TargetKind
 
-__all__ = ["Column", "Inputs", "Kind", "Schema", "Side", "Split"]
+__all__ = ["Column", "Inputs", "Kind", "Schema", "Side", "Split", "Target", "TargetKind"]

@@ -6,9 +6,10 @@ first row is out of vocabulary. Prepared ids are rows of that space, so a model 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import IntEnum, StrEnum
+from itertools import accumulate
 from typing import Any
 
 from shortlist.core.files import fingerprint
@@ -20,6 +21,19 @@ class Side(StrEnum):
     USER = "user"
     ITEM = "item"
     CONTEXT = "context"
+    PAST = "past"
+    """What is known of the events of a history beside their items: their type, their age. Never of the row itself."""
+
+
+class TargetKind(StrEnum):
+    """What a target's values are."""
+
+    BINARY = "binary"
+    """0, 1, or a probability between."""
+    REGRESSION = "regression"
+    """Any number."""
+    MULTICLASS = "multiclass"
+    """One class of several; prepared as its number."""
 
 
 class Kind(StrEnum):
@@ -41,8 +55,13 @@ class Split(IntEnum):
     TEST = 2
 
 
+ROW_SIDES = (Side.USER, Side.CONTEXT, Side.ITEM)
+"""Whose features a row holds, in the order in which they stand side by side."""
+
 USER_ID = "user.id"
 ITEM_ID = "item.id"
+PAST_TYPE = "past.type"
+PAST_AGE = "past.age"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +80,43 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """What a ranker predicts of a row."""
+
+    name: str
+    kind: TargetKind = TargetKind.BINARY
+    classes: tuple[str, ...] = ()
+    """Of a multi-class target the values that its classes stand for, by their numbers."""
+    mean: float = 0.0
+    """Of a regression target's training values."""
+    deviation: float = 1.0
+    """Their standard deviation: the unit in which a model gives them, whatever theirs is."""
+
+    @property
+    def outputs(self) -> int:
+        """How many numbers a model gives for it: a logit, a standardised value, or a logit for each class."""
+        return max(len(self.classes), 1)
+
+    def value(self, output: Any) -> Any:
+        """Of a regression target the value that outputs of a model (arrays, tensors) stand for."""
+        return output * self.deviation + self.mean
+
+    def output(self, value: Any) -> Any:
+        """Of a regression target the output that a model should give for values (arrays, tensors)."""
+        return (value - self.mean) / self.deviation
+
+
+ANY_EVENT = Target(name="event")
+"""Stands for the target of a log without targets, where every event is relevant."""
+
+
+def slices(targets: Sequence[Target]) -> tuple[slice, ...]:
+    """Which of a model's outputs are each target's."""
+    ends = accumulate(target.outputs for target in targets)
+    return tuple(slice(end - target.outputs, end) for end, target in zip(ends, targets, strict=True))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Inputs:
     """The columns that a model gets, in the order in which a batch holds them."""
 
@@ -71,7 +127,9 @@ class Inputs:
     """The item id column whose rows a history holds; None when the model sees no history."""
     history_length: int = 0
     """Most events of a history."""
-    targets: tuple[str, ...] = ()
+    past: tuple[Column, ...] = ()
+    """What a history tells of its events beside their items; none when the model sees no history."""
+    targets: tuple[Target, ...] = ()
 
     def field(self, name: str) -> int:
         """Position of the field called `name` in `ids_BF`; KeyError if it is not among them."""
@@ -83,8 +141,8 @@ class Schema:
     """Everything that later stages know about the prepared tables."""
 
     columns: tuple[Column, ...]
-    targets: tuple[str, ...] = ()
-    """Names of the targets; the first one defines what is relevant. Empty: every event is."""
+    targets: tuple[Target, ...] = ()
+    """The first one defines what is relevant. Empty: every event is."""
     has_users: bool = True
     has_items: bool = True
     has_time: bool = True
@@ -97,8 +155,11 @@ class Schema:
         return tuple(column for column in self.columns if column.side == side)
 
     def inputs(self, *sides: Side, history_length: int = 0) -> Inputs:
-        """What a model of these sides is offered; columns stand side by side in the order given."""
-        chosen = [column for side in sides for column in self.side(side)]
+        """What a model of these sides is offered; columns stand side by side in the order given.
+
+        With Side.PAST it is told of the history's events more than their items.
+        """
+        chosen = [column for side in sides if side != Side.PAST for column in self.side(side)]
         item_id = next((c for c in self.columns if c.name == ITEM_ID), None)
         history = item_id if history_length and self.has_users and self.has_time else None
         return Inputs(
@@ -107,6 +168,7 @@ class Schema:
             bags=_of_kind(chosen, Kind.BAG),
             history=history,
             history_length=history_length if history else 0,
+            past=self.side(Side.PAST) if history and Side.PAST in sides else (),
             targets=self.targets,
         )
 
@@ -134,7 +196,10 @@ class Schema:
     def from_json(cls, values: Mapping[str, Any]) -> Schema:
         """From what `to_json` gave."""
         columns = tuple(Column(**{**c, "side": Side(c["side"]), "kind": Kind(c["kind"])}) for c in values["columns"])
-        return cls(**{**values, "columns": columns, "targets": tuple(values["targets"])})
+        targets = tuple(
+            Target(**{**t, "kind": TargetKind(t["kind"]), "classes": tuple(t["classes"])}) for t in values["targets"]
+        )
+        return cls(**{**values, "columns": columns, "targets": targets})
 
 
 def _of_kind(columns: Iterable[Column], kind: Kind) -> tuple[Column, ...]:

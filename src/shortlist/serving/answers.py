@@ -37,13 +37,14 @@ class ItemsAnswer:
 
 
 @dataclass(frozen=True, slots=True)
-class ProbabilitiesAnswer:
-    """A probability for each row."""
+class PredictionsAnswer:
+    """What is predicted of each row."""
 
     __pydantic_config__ = _DOCUMENTED
 
-    probabilities: list[float]
-    """Of the first target, in the order of the rows."""
+    predictions: dict[str, list[float] | list[dict[str, float]]]
+    """By target, in the order of the rows: the probability of a binary target, the value of a regression, and for a
+    multi-class target the probability of each class."""
     bundle: BundleLabel
 
 

@@ -21,7 +21,7 @@ from starlette.exceptions import HTTPException
 
 from shortlist.bundle.recommender import Recommender
 from shortlist.core.suggest import did_you_mean
-from shortlist.serving.answers import HealthAnswer, ItemsAnswer, ProbabilitiesAnswer, VersionAnswer
+from shortlist.serving.answers import HealthAnswer, ItemsAnswer, PredictionsAnswer, VersionAnswer
 from shortlist.serving.examples import Bodies
 from shortlist.serving.read import Body, parse, read_bytes
 from shortlist.serving.refusal import ErrorAnswer, Problem, Refusal, error_response
@@ -80,8 +80,8 @@ def create_app(recommender: Recommender) -> FastAPI:
         _endpoint(service.rank, service.rank_body, workers),
         methods=["POST"],
         operation_id="rank",
-        summary="Given items in order, or probabilities of given rows",
-        responses={200: {"model": ItemsAnswer | ProbabilitiesAnswer}, **_ERRORS},
+        summary="Given items in order, or predictions of given rows",
+        responses={200: {"model": ItemsAnswer | PredictionsAnswer}, **_ERRORS},
         openapi_extra=_described(service.rank_body, service.examples.rank),
     )
     return app

@@ -40,7 +40,8 @@ class _Body(BaseModel, Generic[UserId, ItemId]):
     user_id: UserId | None = None
     """Who asks. Left out or unknown: the answer rests on `history`, `context` and `user_features`."""
     history: Annotated[list[ItemId], _Items] | None = None
-    """Items of events after those that the bundle knows of, oldest first. Unknown items are passed over."""
+    """Items of events after those that the bundle knows of, oldest first. Unknown items are passed over. They count as
+    events of an unknown type, at the time of the request."""
     context: Values | None = None
     """What is known of the moment, by column of the log, such as device or time."""
     user_features: Values | None = None
@@ -66,7 +67,7 @@ class RankBody(_Body[UserId, ItemId], Generic[UserId, ItemId]):
     candidates: Annotated[list[ItemId], _Items, Field(min_length=1)] | None = None
     """Items to put in order."""
     rows: Annotated[list[Values], _Items, Field(min_length=1)] | None = None
-    """Rows of a click log, values by column; each gets its probability, in the order given."""
+    """Rows of a click log, values by column; each gets its predictions, in the order given."""
 
     @model_validator(mode="after")
     def _one_of_two(self) -> RankBody[UserId, ItemId]:

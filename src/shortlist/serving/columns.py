@@ -12,6 +12,7 @@ from typing import Any
 from shortlist.bundle.read import Bundle
 from shortlist.core.suggest import did_you_mean
 from shortlist.schema import Side
+from shortlist.schema.columns import ROW_SIDES
 from shortlist.serving.bodies import Values
 from shortlist.serving.read import path
 from shortlist.serving.refusal import Refusal
@@ -25,7 +26,7 @@ class RequestColumns:
 
     def __init__(self, bundle: Bundle) -> None:
         roles = bundle.recipe.schema_
-        own = {side: set(bundle.encoders[side].sources) for side in Side}
+        own = {side: set(bundle.encoders[side].sources) for side in ROW_SIDES}
         clock = _named(roles.timestamp)
         ids = _named(roles.user_id, roles.item_id)
         self.context = frozenset(own[Side.CONTEXT] | clock)

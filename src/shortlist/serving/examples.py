@@ -12,6 +12,7 @@ from shortlist.bundle.read import Bundle
 from shortlist.features.base import Transform, VocabularyTransform
 from shortlist.features.numeric import Numeric
 from shortlist.schema import Side
+from shortlist.schema.columns import ROW_SIDES
 
 Bodies = Mapping[str, Mapping[str, Any]]
 """Request bodies by what each shows."""
@@ -56,7 +57,7 @@ def _popular_items(bundle: Bundle, count: int) -> list[int | str]:
 
 def _row(bundle: Bundle) -> dict[str, Any]:
     """One row with a value for every column that a feature reads."""
-    return {name: value for side in Side for name, value in _values(bundle, side).items()}
+    return {name: value for side in ROW_SIDES for name, value in _values(bundle, side).items()}
 
 
 def _values(bundle: Bundle, side: Side) -> dict[str, Any]:

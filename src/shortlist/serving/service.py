@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import pyarrow as pa
 
 from shortlist.bundle.recommender import Recommender
 from shortlist.core.errors import RequestError
 from shortlist.core.files import fingerprint
 from shortlist.core.version import __version__
-from shortlist.serving.answers import BundleLabel, ItemsAnswer, ProbabilitiesAnswer, VersionAnswer
+from shortlist.serving.answers import BundleLabel, ItemsAnswer, PredictionsAnswer, VersionAnswer
 from shortlist.serving.bodies import ItemId, RankBody, RecommendBody, UserId, bodies
 from shortlist.serving.columns import RequestColumns
 from shortlist.serving.examples import Examples
@@ -43,13 +45,12 @@ class Service:
             raise Refusal(str(error)) from error
         return ItemsAnswer(items[0], self._knows(body.user_id), self.label)
 
-    def rank(self, body: RankBody[UserId, ItemId]) -> ItemsAnswer | ProbabilitiesAnswer:
-        """The candidates in order, or the rows' probabilities."""
+    def rank(self, body: RankBody[UserId, ItemId]) -> ItemsAnswer | PredictionsAnswer:
+        """The candidates in order, or what is predicted of the rows."""
         try:
             if body.rows is not None:
                 self._check_rows_suffice()
-                scores = self.recommender.score_rows(self.columns.of_rows(body.rows))
-                return ProbabilitiesAnswer(scores.tolist(), self.label)
+                return PredictionsAnswer(self._predicted(self.columns.of_rows(body.rows)), self.label)
             items = self.recommender.rank(
                 body.user_id,
                 body.candidates or [],
@@ -60,6 +61,14 @@ class Service:
         except RequestError as error:
             raise Refusal(str(error)) from error
         return ItemsAnswer(items, self._knows(body.user_id), self.label)
+
+    def _predicted(self, rows: Mapping[str, Sequence[object]]) -> dict[str, list[float] | list[dict[str, float]]]:
+        predicted = {name: values.tolist() for name, values in self.recommender.predict_rows(rows).items()}
+        for target in self.recommender.predictions.targets:
+            if target.classes:
+                chances = predicted[target.name]
+                predicted[target.name] = [dict(zip(target.classes, chance, strict=True)) for chance in chances]
+        return predicted
 
     def version(self) -> VersionAnswer:
         """What runs here."""

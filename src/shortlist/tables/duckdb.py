@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import duckdb
@@ -47,9 +47,9 @@ class DuckDB:
         self._numbers = itertools.count()
         self._read: list[str] = []
 
-    def read(self, source: str, position: bool = False) -> ibis.Table:
+    def read(self, source: str, position: bool = False, columns: Sequence[str] = ()) -> ibis.Table:
         """Parquet stays where it is and is read by column; text is parsed once."""
-        found = find_source(source)
+        found = find_source(source, columns)
         self._read.append(found.files[0].name if len(found.files) == 1 else source)
         if found.format == "parquet":
             with _told(source):
@@ -88,7 +88,8 @@ class DuckDB:
             )
         return self._connection.read_csv(
             files,  # type: ignore[arg-type]
-            header=True,
+            header=not source.columns,
+            names=list(source.columns) or None,
             sep=source.delimiter,
             quotechar='"',
             escapechar='"',

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -27,8 +27,11 @@ class Engine(Protocol):
     hash_function: str
     """Name of the SQL function that hashes any number of columns of any type to an integer."""
 
-    def read(self, source: str, position: bool = False) -> ibis.Table:
-        """The table of a source; with `position` also `names.SOURCE`. DataError when it cannot be read."""
+    def read(self, source: str, position: bool = False, columns: Sequence[str] = ()) -> ibis.Table:
+        """The table of a source; with `position` also `names.SOURCE`. DataError when it cannot be read.
+
+        `columns` names those of text files without a header line.
+        """
 
     def table(self, name: str, data: pa.Table) -> ibis.Table:
         """A table from Arrow; `name` shows in plans, and need not be unique."""

@@ -8,16 +8,16 @@ from functools import cached_property
 
 import ibis
 
-from shortlist.core.errors import DataError, UserError
+from shortlist.core.errors import DataError
 from shortlist.recipe.sections import Schema
-from shortlist.schema.expression import Expression
 from shortlist.tables.audit import Audit, Finding, example_rows
 from shortlist.tables.counting import count_rows, count_where
 from shortlist.tables.engine import Engine
 from shortlist.tables.hashing import row_hash
 from shortlist.tables.ids import id_key
-from shortlist.tables.names import ITEM, LABEL, SOURCE, TIME, USER, WEIGHT, target
+from shortlist.tables.names import GROUP, ITEM, LABEL, SOURCE, TIME, USER, WEIGHT, target
 from shortlist.tables.numbers import as_number, is_not_finite
+from shortlist.tables.targets import target_value, told_by
 from shortlist.tables.times import seconds
 
 _DAY = 86_400
@@ -33,11 +33,11 @@ class Log:
     """With `names.SOURCE`."""
     roles: Schema
     id_types: Mapping[str, str]
-    """`user` and `item` -> `int` or `text`."""
+    """`user`, `item` and `group` -> `int` or `text`."""
     time_unit: float
     """Units of the timestamp in a second."""
     context: tuple[str, ...] = ()
-    """Source columns of context features."""
+    """Source columns of the features of an event: of its context, and of the past that it will be."""
     label: str | None = None
     """Column that says which part a row is held out for."""
 
@@ -50,9 +50,11 @@ class Log:
             added[USER] = id_key(table[roles.user_id], self.id_types["user"])
         if roles.item_id:
             added[ITEM] = id_key(table[roles.item_id], self.id_types["item"])
+        if roles.group:
+            added[GROUP] = id_key(table[roles.group], self.id_types["group"])
         added[TIME] = seconds(table[roles.timestamp], self.time_unit) if roles.timestamp else ibis.literal(0, "int64")
-        for place, (name, text) in enumerate(roles.targets.items()):
-            added[target(place)] = _target(name, text, table)
+        for place, (name, setting) in enumerate(roles.targets.items()):
+            added[target(place)] = target_value(name, setting, table)
         if roles.weight:
             weight = as_number(table[roles.weight])
             added[WEIGHT] = ibis.coalesce((weight >= 0).ifelse(weight, None), 1.0)
@@ -70,8 +72,9 @@ class Log:
 def clean(engine: Engine, log: Log, now: float, audit: Audit) -> ibis.Table:
     """The log's usable rows with the columns `log.kept`. DataError when none is left.
 
-    Rows that lack an id, a target or a time, or lie in the future (`now` in Unix seconds), are dropped. Of equal rows
-    with a time one is kept, and the rows are cached; in a log without times they are impressions that repeat.
+    Rows that lack an id, a group, every target or a time, or lie in the future (`now` in Unix seconds), are dropped. Of
+    equal rows with a time one is kept, and the rows are cached; in a log without times they are impressions, which
+    repeat.
     """
     dropped = _reasons_to_drop(log, now)
     noted = _worth_a_note(log)
@@ -145,16 +148,26 @@ def _reasons_to_drop(log: Log, now: float) -> dict[str, tuple[ibis.Value, str]]:
         reasons["rows without a user id"] = (table[USER].isnull(), roles.user_id)
     if roles.item_id:
         reasons["rows without an item id"] = (table[ITEM].isnull(), roles.item_id)
+    if roles.group:
+        reasons["rows without a group"] = (table[GROUP].isnull(), roles.group)
     if roles.timestamp:
         reasons["rows whose time cannot be read"] = (table[TIME].isnull(), roles.timestamp)
         reasons["rows with a time in the future"] = (table[TIME] > int(now) + _DAY, roles.timestamp)
-    for place, (name, text) in enumerate(roles.targets.items()):
-        columns = Expression.parse(text).columns()
-        reasons[f"rows without the target `{name}`"] = (
-            table[target(place)].isnull(),
-            columns[0] if columns else SOURCE,
-        )
+    if roles.targets:
+        name, *others = roles.targets
+        what = "rows without any target" if others else f"rows without the target `{name}`"
+        reasons[what] = (_tells_nothing(log), _first_column(log, name))
     return reasons
+
+
+def _tells_nothing(log: Log) -> ibis.Value:
+    """Where every target is missing."""
+    return ibis.and_(*(log.canonical[target(place)].isnull() for place in range(len(log.roles.targets))))
+
+
+def _first_column(log: Log, name: str) -> str:
+    """A column to show for a target."""
+    return next(iter(told_by(log.roles.targets[name])), SOURCE)
 
 
 def _worth_a_note(log: Log) -> dict[str, tuple[ibis.Value, str]]:
@@ -164,6 +177,13 @@ def _worth_a_note(log: Log) -> dict[str, tuple[ibis.Value, str]]:
         for name in log.context
         if table[name].type().is_floating()
     }
+    if len(log.roles.targets) > 1:
+        tells = ~_tells_nothing(log)
+        for place, name in enumerate(log.roles.targets):
+            notes[f"rows that do not tell `{name}`"] = (
+                table[target(place)].isnull() & tells,
+                _first_column(log, name),
+            )
     if log.roles.weight:
         weight = as_number(table[log.roles.weight])
         notes["rows without a weight of 0 or more (they weigh 1)"] = (weight.isnull() | (weight < 0), log.roles.weight)
@@ -173,26 +193,3 @@ def _worth_a_note(log: Log) -> dict[str, tuple[ibis.Value, str]]:
 def _shown(log: Log, column: str) -> list[str]:
     roles = log.roles
     return [name for name in (roles.user_id, roles.item_id, roles.timestamp, column) if name and name != SOURCE]
-
-
-def _target(name: str, text: str, table: ibis.Table) -> ibis.Value:
-    """float64: booleans as 0 and 1, numbers as they are; null where it cannot be told."""
-    columns = {column: table[column] for column in table.columns}
-    try:
-        value = Expression.parse(text).evaluate(columns)
-        if not isinstance(value, ibis.Value):
-            value = ibis.literal(value)
-    except UserError:
-        raise
-    except Exception as error:
-        raise _target_error(name, text, table, str(error).splitlines()[0]) from error
-    kind = value.type()
-    if not (kind.is_boolean() or kind.is_numeric()):
-        raise _target_error(name, text, table, f"it is {kind}, neither true or false nor a number")
-    return as_number(value)
-
-
-def _target_error(name: str, text: str, table: ibis.Table, why: str) -> DataError:
-    used = [column for column in Expression.parse(text).columns() if column in table.columns]
-    types = ", ".join(f"`{column}` is {table[column].type()}" for column in used)
-    return DataError(f"schema.targets.{name} = {text!r} cannot be computed: {why}{f' ({types})' if types else ''}.")

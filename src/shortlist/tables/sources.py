@@ -24,6 +24,8 @@ _FORMATS: dict[str, Format] = {
     ".csv.gz": "csv",
     ".tsv": "csv",
     ".tsv.gz": "csv",
+    ".txt": "csv",
+    ".txt.gz": "csv",
     ".jsonl": "json",
     ".jsonl.gz": "json",
     ".ndjson": "json",
@@ -31,7 +33,9 @@ _FORMATS: dict[str, Format] = {
     ".json": "json",
     ".json.gz": "json",
 }
-_READABLE = "Parquet (.parquet), CSV or TSV (.csv, .tsv, also .gz) and JSON lines (.jsonl, .ndjson, .json, also .gz)"
+_READABLE = "Parquet (.parquet), CSV or TSV (.csv, .tsv, .txt), JSON lines (.jsonl, .ndjson, .json); text also .gz"
+_NOTES = (".txt", ".txt.gz")
+"""Tables where they are named; beside tables in a folder often a note about them, and passed over."""
 _DELIMITERS = ",;\t|"
 
 
@@ -46,6 +50,8 @@ class Source:
     format: Format
     delimiter: str = ","
     """What parts the columns; for CSV."""
+    columns: tuple[str, ...] = ()
+    """Names of the columns where the files have no header line; for CSV."""
 
 
 def source_files(given: str) -> list[Path]:
@@ -65,8 +71,11 @@ def source_files(given: str) -> list[Path]:
     raise _nothing_at(given)
 
 
-def find_source(given: str) -> Source:
-    """Resolve a source and look at its files: none is empty or broken, all have the same format and columns."""
+def find_source(given: str, columns: Sequence[str] = ()) -> Source:
+    """Resolve a source and look at its files: none is empty or broken, all have the same format and columns.
+
+    With `columns`, the names of all of them, the files are text without a header line.
+    """
     files = source_files(given)
     formats = {_format_of(file): file for file in reversed(files)}
     if len(formats) > 1:
@@ -78,8 +87,11 @@ def find_source(given: str) -> Source:
         if file.stat().st_size == 0:
             raise DataError(f"{file}: expected a table, found an empty file of 0 bytes.")
     kind = next(iter(formats))
-    _same_columns(given, files, kind)
-    return Source(given, tuple(files), kind, _delimiter(files[0]) if kind == "csv" else ",")
+    if columns:
+        _without_header(files, kind, columns)
+    else:
+        _same_columns(given, files, kind)
+    return Source(given, tuple(files), kind, _delimiter(files[0]) if kind == "csv" else ",", tuple(columns))
 
 
 def _files_in(folder: Path) -> list[Path]:
@@ -89,9 +101,13 @@ def _files_in(folder: Path) -> list[Path]:
             f"{folder}: a Delta table, whose files also hold rows that were deleted. Write it out as Parquet first."
         )
     below = sorted(file for file in folder.rglob("*") if file.is_file() and not _hidden(file, folder))
-    files = [file for file in below if _ending(file) in _FORMATS]
+    files = [file for file in below if _ending(file) in _FORMATS and _ending(file) not in _NOTES]
     if files:
         return files
+    if notes := [file for file in below if _ending(file) in _NOTES]:
+        raise DataError(
+            f"{folder}: expected files to read, found {notes[0].name}, which may be a note. If it is a table, name it."
+        )
     if below:
         _format_of(below[0])
     raise DataError(f"{folder}: expected files to read ({_READABLE}), found an empty folder.")
@@ -140,6 +156,24 @@ def _same_columns(given: str, files: Sequence[Path], kind: Format) -> None:
                 f"{given}: expected one table, but its files differ in their columns: {files[0].name} has "
                 f"{_listed(first)}; {file.name} has {_listed(found)}. Name one table's files, for instance with a glob."
             )
+
+
+def _without_header(files: Sequence[Path], kind: Format, columns: Sequence[str]) -> None:
+    """Every file's first line is a row with as many values as there are names."""
+    if kind != "csv":
+        raise DataError(
+            f"{files[0]}: data.columns names the columns of text without a header line, and this file names its own. "
+            "Leave data.columns out."
+        )
+    for file in files:
+        found = _header(file)
+        if len(found) != len(columns):
+            raise DataError(
+                f"{file}: expected the {len(columns)} columns of data.columns, found {len(found)} in its first line, "
+                f"parted by {_delimiter(file)!r}. Name every column of the file, in its order."
+            )
+        if found == list(columns):
+            raise DataError(f"{file}: its first line is a header with the names of data.columns. Leave that out.")
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -6,7 +6,7 @@ import contextlib
 import itertools
 import shutil
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlparse
@@ -47,9 +47,9 @@ class Spark:
         self._numbers = itertools.count()
         self._cached: list[DataFrame] = []
 
-    def read(self, source: str, position: bool = False) -> ibis.Table:
+    def read(self, source: str, position: bool = False, columns: Sequence[str] = ()) -> ibis.Table:
         """Types of text files are inferred from all rows."""
-        found = find_source(source)
+        found = find_source(source, columns)
         with _told(source):
             frame = self._frame(found)
             return self._view("read", self._with_position(frame, found) if position else frame)
@@ -61,16 +61,17 @@ class Spark:
             return reader.parquet(*files)
         if source.format == "json":
             return reader.json(files, mode="FAILFAST")
-        return reader.csv(
+        frame = reader.csv(
             files,
             sep=source.delimiter,
-            header=True,
+            header=not source.columns,
             inferSchema=True,
             quote='"',
             escape='"',
             multiLine=True,
             mode="FAILFAST",
         )
+        return frame.toDF(*source.columns) if source.columns else frame
 
     def _with_position(self, frame: DataFrame, source: Source) -> DataFrame:
         """Rows of one block of a file are read in succession: a row's position is its block's and its place there."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -9,7 +10,7 @@ import ibis
 import numpy as np
 
 from shortlist.core.errors import DataError
-from shortlist.recipe.sections import Split as Settings
+from shortlist.recipe.split import Split as Settings
 from shortlist.schema import Split
 from shortlist.tables.engine import Engine
 from shortlist.tables.hashing import PRIME, pseudo_random
@@ -26,7 +27,7 @@ _LABELS = {
 _HOW_TO_CHANGE = {
     "time": 'Change split.valid and split.test, or choose split.kind = "random".',
     "leave_one_out": 'It needs users with three events or more: choose split.kind = "time" or "random".',
-    "column": "Change the values of the split column, or choose another split.kind.",
+    "column": "Change what says the parts, or choose another split.kind.",
     "random": "Change split.valid and split.test.",
 }
 
@@ -42,13 +43,16 @@ class Held:
     valid_from: int | None = None
     """Unix seconds of the first moment after train, for a split by time."""
     test_from: int | None = None
+    cut: bool = False
+    """Whether validation was cut from what was given as train."""
 
     def lines(self) -> list[str]:
         """For a person."""
         since = {"valid": _date(self.valid_from), "test": _date(self.test_from)}
         counts = ", ".join(f"{name} {count:,}{since.get(name, '')}" for name, count in self.rows.items())
+        cut = ["no row is given for validation: it was cut from train, a share of split.valid"] if self.cut else []
         warning = ["no row is held out for validation: models cannot tell their best epoch"]
-        return [f"split: {counts}", *(warning if not self.rows["valid"] else [])]
+        return [f"split: {counts}", *cut, *(warning if not self.rows["valid"] else [])]
 
 
 def _date(moment: int | None) -> str:
@@ -68,24 +72,33 @@ def check_split(split: Settings, has_users: bool, has_time: bool) -> None:
         )
 
 
-def hold_out(engine: Engine, events: ibis.Table, split: Settings, seed: int) -> Held:
-    """Assign each event its part; DataError when train or test would be empty."""
+def hold_out(engine: Engine, events: ibis.Table, split: Settings, seed: int, *, has_time: bool = True) -> Held:
+    """Assign each event its part; DataError when train or test would be empty.
+
+    Where a column says the parts and none is validation, that is cut from train: the last rows where there are times
+    (`has_time`), and random ones where there are none.
+    """
     valid_from = test_from = None
+    cut = False
     if split.kind == "time":
-        valid_from, test_from = _boundaries(engine, events, split)
+        valid_from, test_from = _first_of_last(engine, events, [split.valid + split.test, split.test])
         part = ibis.cases((events[TIME] >= test_from, 2), (events[TIME] >= valid_from, 1), else_=0)
     elif split.kind == "leave_one_out":
         part = _last_two(events, seed)
     elif split.kind == "column":
-        part = _labelled(engine, events, split.column)
+        part, valid_from, cut = _as_told(engine, events, split, seed, has_time)
     else:
-        draw = pseudo_random(events[SOURCE], seed=seed)
+        draw = _drawn(events, seed)
         in_test, in_valid = int(split.test * PRIME), int((split.test + split.valid) * PRIME)
         part = ibis.cases((draw < in_test, 2), (draw < in_valid, 1), else_=0)
     held = events.mutate(**{SPLIT: part.cast("int8")})
     if split.kind != "time":
         held = engine.cache("held", held)
-    return Held(held, _rows(engine, held, split.kind), valid_from, test_from)
+    return Held(held, _rows(engine, held, split.kind), valid_from, test_from, cut)
+
+
+def _drawn(events: ibis.Table, seed: int) -> ibis.Value:
+    return pseudo_random(events[SOURCE], seed=seed)
 
 
 def _rows(engine: Engine, held: ibis.Table, kind: str) -> dict[str, int]:
@@ -101,19 +114,15 @@ def _rows(engine: Engine, held: ibis.Table, kind: str) -> dict[str, int]:
     return rows
 
 
-def _boundaries(engine: Engine, events: ibis.Table, split: Settings) -> tuple[int, int]:
-    """First moments of validation and test: events of the same moment stay together, in the later part."""
+def _first_of_last(engine: Engine, events: ibis.Table, shares: Sequence[float]) -> list[int]:
+    """First moment of the last share of the events, for each share: events of the same moment stay together in it."""
     times = events.select(TIME)
     facts = engine.to_arrow(
         times.aggregate(n=times.count(), low=times[TIME].min(), high=times[TIME].max())
     ).to_pylist()[0]
     rows = facts["n"]
-
-    def first_of_last(share: float) -> int:
-        rank = min(max(rows - round(rows * share), 0), rows - 1)
-        return _order_statistic(engine, times, rank, facts["low"], facts["high"])
-
-    return first_of_last(split.valid + split.test), first_of_last(split.test)
+    ranks = [min(max(rows - round(rows * share), 0), rows - 1) for share in shares]
+    return [_order_statistic(engine, times, rank, facts["low"], facts["high"]) for rank in ranks]
 
 
 def _order_statistic(engine: Engine, times: ibis.Table, rank: int, low: int, high: int) -> int:
@@ -139,10 +148,27 @@ def _last_two(events: ibis.Table, seed: int) -> ibis.Value:
     return ibis.cases((count < 3, 0), (place == 0, 2), (place == 1, 1), else_=0)
 
 
-def _labelled(engine: Engine, events: ibis.Table, column: str) -> ibis.Value:
+def _as_told(
+    engine: Engine, events: ibis.Table, split: Settings, seed: int, has_time: bool
+) -> tuple[ibis.Value, int | None, bool]:
+    """Each row's part; where validation was cut from train, that it was, and its first moment if there are times."""
+    part, found = _labelled(engine, events, split.column)
+    if Split.VALID in found or Split.TRAIN not in found:
+        return part, None, False
+    in_train = part == int(Split.TRAIN)
+    if has_time:
+        (valid_from,) = _first_of_last(engine, events.filter(in_train), [split.valid])
+        return (in_train & (events[TIME] >= valid_from)).ifelse(int(Split.VALID), part), valid_from, True
+    drawn = _drawn(events, seed) < int(split.valid * PRIME)
+    return (in_train & drawn).ifelse(int(Split.VALID), part), None, True
+
+
+def _labelled(engine: Engine, events: ibis.Table, column: str) -> tuple[ibis.Value, set[Split]]:
+    """Each row's part, and the parts that there are."""
     found = engine.to_arrow(events.group_by(LABEL).aggregate(n=events.count()).order_by(ibis.desc("n"), LABEL))
     labels = dict(zip(found[LABEL].to_pylist(), found["n"].to_pylist(), strict=True))
     if strange := {label: count for label, count in labels.items() if label not in _LABELS}:
         listed = ", ".join(f"{label!r} in {count:,} rows" for label, count in list(strange.items())[:10])
         raise DataError(f"split.column = {column!r}: expected {', '.join(_LABELS)} in every row, found {listed}.")
-    return ibis.cases(*((events[LABEL] == label, int(part)) for label, part in _LABELS.items()), else_=0)
+    part = ibis.cases(*((events[LABEL] == label, int(part)) for label, part in _LABELS.items()), else_=0)
+    return part, {_LABELS[label] for label in labels}

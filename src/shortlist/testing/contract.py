@@ -32,7 +32,7 @@ ROWS = 32
 STEPS = 200
 """Most steps it may take to do so."""
 OPTIMISERS: Mapping[Group, Optimiser] = {
-    "wide": Optimiser(name="ftrl", lr=0.1),
+    "wide": Optimiser(name="ftrl", lr=1.0),
     "embedding": Optimiser(name="adagrad", lr=0.1),
     "dense": Optimiser(name="adamw", lr=0.01),
 }
@@ -149,7 +149,9 @@ class ModelContract(ABC, Generic[M]):
         first, again, other = (self.trained(seed=seed).state_dict() for seed in (0, 0, 1))
 
         assert [name for name, value in first.items() if not torch.equal(value, again[name])] == []
-        assert any(not torch.equal(value, other[name]) for name, value in first.items())
+        # A linear model begins at zeros whatever the seed.
+        is_drawn = any(value.any() for value in self.build().state_dict().values())
+        assert not is_drawn or any(not torch.equal(value, other[name]) for name, value in first.items())
 
     def test_every_parameter_has_an_optimiser_and_learns(self) -> None:
         """Tables are of the group `embedding` or `wide`, and a few steps move every parameter."""
@@ -163,6 +165,7 @@ class ModelContract(ABC, Generic[M]):
         still = [name for name, value in before.items() if value.numel() and torch.equal(value, after[name])]
         assert still == [], "no gradient reaches these parameters"
 
+    @pytest.mark.slow
     def test_onnx_gives_equal_answers(self, tmp_path: Path) -> None:
         """The exported model agrees within 1e-5 for one row, two and many, and bags of another width."""
         model = self.trained()

@@ -6,20 +6,24 @@ Legend: B rows, T targets.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, get_args
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 from shortlist.core.seeding import stream
-from shortlist.losses.log_loss import log_loss
 from shortlist.models.base import RankingModel
-from shortlist.models.catalogue import ranking_model
+from shortlist.models.catalogue import RANKING, ranking_model
 from shortlist.nn.batch import Batch, Labels
-from shortlist.recipe.sections import Model
-from shortlist.schema import Inputs, Kind, Schema, Side
-from shortlist.testing.contract import ROWS, Answer, ModelContract
-from shortlist.testing.inputs import random_rows, ranking_inputs, toy_schema
+from shortlist.nn.history import Encoding
+from shortlist.recipe.sections import Model, Ranking
+from shortlist.schema import Inputs, Kind, Schema, Side, Target, TargetKind
+from shortlist.testing.contract import ROWS, Answer, ModelContract, train
+from shortlist.testing.inputs import random_rows, ranking_inputs, toy_schema, unknown_rows
+from shortlist.training.ranking_loss import RankingLoss
 
 
 class RankingContract(ModelContract[RankingModel]):
@@ -37,8 +41,8 @@ class RankingContract(ModelContract[RankingModel]):
 
     def loss(self, model: RankingModel) -> Tensor:
         """Log loss on random rows with random labels."""
-        logits_BT: Tensor = model(Batch.of(random_rows(model.inputs, ROWS)))
-        return log_loss(logits_BT, _labels())
+        outputs_BO: Tensor = model(Batch.of(random_rows(model.inputs, ROWS)))
+        return RankingLoss(model.inputs.targets, Ranking())(outputs_BO, _labels())
 
     def knows_by_heart(self, model: RankingModel) -> bool:
         """Log loss far below the 1.39 nats of guessing two targets."""
@@ -49,8 +53,8 @@ class RankingContract(ModelContract[RankingModel]):
         """One for each target of the schema, one where every event counts."""
         for targets in ((), ("liked",), ("liked", "bought", "returned")):
             inputs = toy_schema(targets).inputs(*Side, history_length=2)
-            logits_BT = self._built_for(inputs)(Batch.of(random_rows(inputs, 5)))
-            assert logits_BT.shape == (5, max(len(targets), 1))
+            outputs_BO = self._built_for(inputs)(Batch.of(random_rows(inputs, 5)))
+            assert outputs_BO.shape == (5, max(len(targets), 1))
 
     @pytest.mark.parametrize("kinds", [(Kind.FIELD,), (Kind.NUMBER,), (Kind.BAG,), (Kind.FIELD, Kind.NUMBER)])
     def test_takes_any_schema(self, kinds: tuple[Kind, ...]) -> None:
@@ -63,10 +67,50 @@ class RankingContract(ModelContract[RankingModel]):
         assert inputs.history is None
         assert torch.isfinite(self._built_for(inputs)(Batch.of(random_rows(inputs, 5)))).all()
 
-    def _built_for(self, inputs: Inputs) -> RankingModel:
-        """With its defaults: the suite's settings may name columns that only the toy schema has."""
+    def test_gives_every_kind_of_target_its_outputs(self) -> None:
+        """A logit, a value, and a logit for each class, side by side."""
+        targets = (
+            Target(name="shelf", kind=TargetKind.MULTICLASS, classes=("a", "b", "c")),
+            Target(name="liked"),
+            Target(name="dwell", kind=TargetKind.REGRESSION),
+        )
+        inputs = replace(ranking_inputs(), targets=targets)
+        outputs_BO = self._built_for(inputs)(Batch.of(random_rows(inputs, 5)))
+
+        assert outputs_BO.shape == (5, 3 + 1 + 1)
+        assert torch.isfinite(outputs_BO).all()
+
+    @pytest.mark.parametrize("history", get_args(Encoding))
+    def test_reads_a_history_every_way(self, history: Encoding) -> None:
+        """Where the model has the setting `history`: another history is another answer, and none is a finite one."""
+        if "history" not in RANKING[self.name].Config.model_fields:
+            pytest.skip(f"{self.name} has no setting `history`")
+        inputs = ranking_inputs()
+        model = self._built_for(inputs, history=history)
+        train(model, lambda: self.loss(model), 3)
+        model.eval()
+        answer, rows = Answer(model, inputs), random_rows(inputs, ROWS)
+        assert rows.history is not None
+        turned = replace(rows, history=rows.history.of(np.arange(ROWS)[::-1].copy()))
+
+        assert not torch.equal(answer(rows), answer(turned))
+        assert torch.isfinite(answer(unknown_rows(inputs, 5))).all()
+
+    @pytest.mark.parametrize("tasks", ["shared_bottom", "mmoe", "ple", "esmm"])
+    def test_targets_share_the_network_every_way(self, tasks: str) -> None:
+        """Where the model has the setting `tasks`: a gradient reaches every parameter of every head."""
+        if "tasks" not in RANKING[self.name].Config.model_fields:
+            pytest.skip(f"{self.name} has no setting `tasks`")
+        model = self._built_for(ranking_inputs(), tasks=tasks)
+        train(model, lambda: self.loss(model), 3)
+        self.loss(model).backward()
+
+        assert [name for name, value in model.named_parameters() if value.numel() and value.grad is None] == []
+
+    def _built_for(self, inputs: Inputs, **settings: Any) -> RankingModel:
+        """With its defaults but for `settings`: the suite's own may name columns that only the toy schema has."""
         torch.manual_seed(0)
-        return ranking_model(Model(name=self.name), inputs)
+        return ranking_model(Model.model_validate({"name": self.name, **settings}), inputs)
 
 
 def _labels() -> Labels:

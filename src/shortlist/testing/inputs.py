@@ -9,7 +9,7 @@ import numpy as np
 
 from shortlist.core.seeding import stream
 from shortlist.features.rows import FeatureRows, HistoryRows, Ints, PaddedBag
-from shortlist.schema import Column, Inputs, Kind, Schema, Side
+from shortlist.schema import Column, Inputs, Kind, Schema, Side, Target
 from shortlist.schema.columns import stacked
 
 HISTORY = 6
@@ -17,7 +17,7 @@ HISTORY = 6
 
 
 def toy_schema(targets: tuple[str, ...] = ("liked", "bought")) -> Schema:
-    """Users, context and items in time, with columns of every kind."""
+    """Users, context and items in time, with columns of every kind, and binary targets."""
     columns = (
         _column("user.id", Kind.FIELD, size=40),
         _column("user.gender", Kind.FIELD, size=3),
@@ -27,13 +27,16 @@ def toy_schema(targets: tuple[str, ...] = ("liked", "bought")) -> Schema:
         _column("item.genres", Kind.BAG, size=8, hotness=4),
         _column("item.brand", Kind.FIELD, size=7),
         _column("item.price", Kind.NUMBER),
+        _column("past.type", Kind.FIELD, size=4),
+        _column("past.age", Kind.FIELD, size=9),
     )
-    return Schema(columns=stacked(columns), targets=targets, id_types={"user": "int", "item": "int"})
+    binary = tuple(Target(name=name) for name in targets)
+    return Schema(columns=stacked(columns), targets=binary, id_types={"user": "int", "item": "int"})
 
 
 def ranking_inputs() -> Inputs:
-    """What a ranking model of the toy schema gets: user, context, item and history."""
-    return toy_schema().inputs(Side.USER, Side.CONTEXT, Side.ITEM, history_length=HISTORY)
+    """What a ranking model of the toy schema gets: user, context, item, and history with types and ages."""
+    return toy_schema().inputs(*Side, history_length=HISTORY)
 
 
 def query_inputs() -> Inputs:
@@ -60,7 +63,7 @@ def random_rows(inputs: Inputs, rows: int, seed: int = 0, hotness: int = 3) -> F
     if inputs.history is not None:
         length_B = random.integers(0, inputs.history_length + 1, rows).astype(np.int32)
         values_BL = _values(inputs.history, (rows, inputs.history_length), random)
-        history = HistoryRows.each(_padded(values_BL, length_B), length_B)
+        history = HistoryRows.each(_padded(values_BL, length_B), length_B, _past(inputs, length_B, random))
     numbers_BN = random.standard_normal((rows, len(inputs.numbers))).astype(np.float32)
     return FeatureRows(ids_BF, numbers_BN, bags, history)
 
@@ -71,13 +74,22 @@ def unknown_rows(inputs: Inputs, rows: int) -> FeatureRows:
     empty_B = np.zeros(rows, np.int32)
     history = None
     if inputs.history is not None:
-        history = HistoryRows.each(np.zeros((rows, inputs.history_length), np.int32), empty_B)
+        nothing = np.zeros((rows, inputs.history_length), np.int32)
+        past = np.zeros((*nothing.shape, len(inputs.past)), np.int32) if inputs.past else None
+        history = HistoryRows.each(nothing, empty_B, past)
     return FeatureRows(
         np.tile(offsets_F, (rows, 1)),
         np.zeros((rows, len(inputs.numbers)), np.float32),
         {column.name: PaddedBag(np.zeros((rows, 1), np.int32), empty_B) for column in inputs.bags},
         history,
     )
+
+
+def _past(inputs: Inputs, length_B: Ints, random: np.random.Generator) -> Ints | None:
+    """past_BLP; None where the model is told of items alone."""
+    shape = (len(length_B), inputs.history_length)
+    told = [_padded(_values(column, shape, random), length_B) for column in inputs.past]
+    return np.stack(told, axis=2) if told else None
 
 
 def _column(name: str, kind: Kind, size: int = 0, hotness: int = 0) -> Column:

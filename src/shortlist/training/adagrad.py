@@ -22,15 +22,16 @@ class Adagrad(RowOptimiser):
         lr: above 0.
         initial: at least 0; what s starts at. Above 0 it keeps the first steps small.
         eps: above 0.
+        l2: at least 0; a penalty on the rows that a step touches.
 
     Duchi et al., "Adaptive subgradient methods for online learning and stochastic optimization", JMLR 2011.
     """
 
     above_0 = ("lr", "eps")
-    at_least_0 = ("initial",)
+    at_least_0 = ("initial", "l2")
 
-    def __init__(self, params: ParamsT, lr: float, initial: float = 0.1, eps: float = 1e-10) -> None:
-        super().__init__(params, {"lr": lr, "initial": initial, "eps": eps})
+    def __init__(self, params: ParamsT, lr: float, initial: float = 0.1, eps: float = 1e-10, l2: float = 0.0) -> None:
+        super().__init__(params, {"lr": lr, "initial": initial, "eps": eps, "l2": l2})
 
     def start(self, weight: Tensor, group: Group) -> State:
         """s, of the weights' shape."""

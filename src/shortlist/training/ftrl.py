@@ -54,6 +54,10 @@ class FTRL(RowOptimiser):
         """z and n, of the weights' shape."""
         return {"z": weight * (-group["beta"] / group["lr"]), "n": torch.zeros_like(weight)}
 
+    def penalised(self, weight: Tensor, gradient: Tensor, group: Group) -> Tensor:
+        """The gradient as it is: the closed form has a term for the penalty."""
+        return gradient
+
     def advance(self, weight: Tensor, gradient: Tensor, state: State, group: Group) -> None:
         """One step of Algorithm 1, in place."""
         _check_rate(group)

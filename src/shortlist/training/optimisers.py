@@ -18,8 +18,8 @@ from shortlist.training.ftrl import FTRL
 from shortlist.training.rowwise_adagrad import RowWiseAdagrad
 from shortlist.training.sparse_adam import SparseAdam
 
-_MAPPED = ("rowwise_adagrad", "adagrad", "sparse_adam", "ftrl")
-"""Optimisers whose state may lie in files beside the table."""
+_BY_ROWS = ("rowwise_adagrad", "adagrad", "sparse_adam", "ftrl")
+"""Optimisers that keep to the batch's rows, and whose state may lie in files beside a mapped table."""
 
 
 def build_optimisers(model: nn.Module, choices: Mapping[Group, Optimiser]) -> list[torch.optim.Optimizer]:
@@ -53,37 +53,36 @@ def _takes_sparse(choice: Optimiser) -> bool:
 
 
 def _updates_rows(choice: Optimiser) -> bool:
-    """Whether only the batch's rows change. Decay changes every row, but FTRL's is part of a row's own step."""
-    return choice.name == "ftrl" or (choice.name != "adamw" and choice.weight_decay == 0)
+    """Whether only the batch's rows change."""
+    return choice.name in _BY_ROWS or (choice.name == "sgd" and choice.l2 == 0)
 
 
 def _check_mapped(group: Group, choice: Optimiser, parameters: Sequence[nn.Parameter]) -> None:
     """UserError where an optimiser would read and write the whole of a table that is in a file."""
-    if choice.name in _MAPPED and _updates_rows(choice):
+    if choice.name in _BY_ROWS:
         return
     if any(mapped_table(parameter) is not None for parameter in parameters):
-        decays = f" with weight_decay = {choice.weight_decay:g}" if choice.name in _MAPPED else ""
         raise UserError(
             f'compute.embeddings = "mapped" needs an optimiser for the group `{group}` that keeps to the rows of the '
-            f"batch: expected one of {', '.join(_MAPPED)} without weight_decay, found {choice.name}{decays}. "
+            f"batch: expected one of {', '.join(_BY_ROWS)}, found {choice.name}. "
             'Choose one of them, or set compute.embeddings = "memory".'
         )
 
 
 def _build(choice: Optimiser, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
-    lr, decay = choice.lr, choice.weight_decay
+    lr, l2 = choice.lr, choice.l2
     match choice.name:
         case "adamw":
-            return AdamW(parameters, lr, decay)
-        case "adagrad" if decay > 0:
-            return torch.optim.Adagrad(parameters, lr, weight_decay=decay, initial_accumulator_value=0.1)
+            return AdamW(parameters, lr, choice.weight_decay)
+        case "adam":
+            return torch.optim.Adam(parameters, lr, weight_decay=l2, fused=True)
         case "adagrad":
-            return Adagrad(parameters, lr)
+            return Adagrad(parameters, lr, l2=l2)
         case "rowwise_adagrad":
-            return RowWiseAdagrad(parameters, lr)
+            return RowWiseAdagrad(parameters, lr, l2=l2)
         case "sparse_adam":
-            return SparseAdam(parameters, lr)
+            return SparseAdam(parameters, lr, l2=l2)
         case "ftrl":
-            return FTRL(parameters, lr, l1=choice.l1, l2=decay)
+            return FTRL(parameters, lr, l1=choice.l1, l2=l2)
         case "sgd":
-            return torch.optim.SGD(parameters, lr=lr, weight_decay=decay)
+            return torch.optim.SGD(parameters, lr=lr, weight_decay=l2)

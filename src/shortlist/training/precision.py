@@ -20,7 +20,7 @@ from shortlist.core.errors import EnvironmentFault
 from shortlist.recipe.sections import Compute
 from shortlist.training.layers import parts_of_layers
 
-Forward = Callable[[Tensor], Tensor]
+Forward = Callable[..., Tensor]
 
 Name = Literal["fp32", "tf32", "bf16", "fp16"]
 _LOW: Mapping[Name, torch.dtype] = {"bf16": torch.bfloat16, "fp16": torch.float16}
@@ -72,9 +72,9 @@ def _in_float32(layer: nn.Module, forward: Forward) -> Forward:
 
 
 def _lowered(part: nn.Module, forward: Forward, device: str, low: torch.dtype | None) -> Forward:
-    def called(x: Tensor) -> Tensor:
+    def called(*given: Tensor) -> Tensor:
         with torch.autocast(device, low, enabled=part.training):
-            return forward(x).float()
+            return forward(*given).float()
 
     return called
 

@@ -1,4 +1,4 @@
-"""Fitting the ranker: log loss on observed rows and sampled negatives, AUC on the same kind of rows of validation."""
+"""Fitting the ranker: its losses on observed rows and sampled negatives, its metrics on such rows of validation."""
 
 from __future__ import annotations
 
@@ -16,14 +16,15 @@ from shortlist.data.negatives import NegativeSampler
 from shortlist.data.prefetch import prefetch
 from shortlist.data.prepared import Prepared
 from shortlist.features.rows import Floats, Ints
-from shortlist.losses.log_loss import log_loss
-from shortlist.metrics.auc import auc
 from shortlist.models.base import RankingModel
 from shortlist.nn.batch import Batch, Labels, tensor
 from shortlist.nn.resident import collect_on
 from shortlist.recipe.sections import Ranking, Recipe
-from shortlist.schema import Split
+from shortlist.schema import Split, TargetKind
+from shortlist.schema.columns import ANY_EVENT
 from shortlist.training.device import batches_ahead
+from shortlist.training.ranking_loss import RankingLoss
+from shortlist.training.ranking_metrics import metric_names, metrics, predicted
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,6 @@ class RankingTask:
     """A ranking model with the rows it learns from."""
 
     name = "ranking"
-    metric = "auc"
 
     def __init__(
         self,
@@ -56,8 +56,20 @@ class RankingTask:
         self.device = device
         self.prefetch = batches_ahead(recipe.compute, device)
         own_item = not recipe.funnel.exclude_seen
-        self.gather = Gather(prepared, settings.history, own_item=own_item, trim=True, collect=collect_on(device))
+        self.gather = Gather(
+            prepared,
+            settings.history,
+            own_item=own_item,
+            past=bool(model.inputs.past),
+            trim=True,
+            collect=collect_on(device),
+        )
         _check_probabilities(prepared)
+        self.targets = model.inputs.targets or (ANY_EVENT,)
+        told = prepared.schema.targets or (ANY_EVENT,)
+        self.places = [[target.name for target in told].index(target.name) for target in self.targets]
+        self.metric = metric_names(self.targets)[0]
+        self.of_outputs = RankingLoss(self.targets, settings, told)
         observed = settings.negatives.observed or settings.negatives.sampled == 0
         self.train_rows = EventRows(prepared, Split.TRAIN, relevant_only=not observed)
         self.valid_rows = EventRows(prepared, Split.VALID, relevant_only=not observed)
@@ -74,36 +86,44 @@ class RankingTask:
 
     def steps(self, epoch: int, start: int = 0) -> Iterator[tuple[int, RankingStep]]:
         """Batches of training rows with their negatives, from number `start` on."""
-        rows = self._rows(self.train_rows, self.train_sampler, epoch, start=start)
+        keep = self.settings.negatives.keep
+        rows = self._rows(self.train_rows, self.train_sampler, epoch, start=start, keep=keep)
         return prefetch(((batch.observed, self._step(batch)) for batch in rows), self.prefetch)
 
     def loss(self, step: RankingStep) -> Tensor:
-        """Log loss of a batch."""
-        return log_loss(self.model(step.batch), step.labels)
+        """Of all targets together."""
+        return self.of_outputs(self.model(step.batch), step.labels)
 
     def validate(self) -> dict[str, float]:
-        """AUC of the first target over validation rows and their negatives, which are the same in every epoch."""
-        score_N, label_N = self.scores()
-        if label_N.min() == label_N.max():
-            raise DataError(
-                f"the validation rows of the ranker all have target {label_N[0]:g}: there is no order to learn from. "
-                "Sample negatives (ranking.negatives.sampled = 4), or choose another target or split."
-            )
-        return {"auc": float(auc(score_N, label_N))}
+        """Metrics of every target over validation rows and their negatives, which are the same in every epoch.
 
-    def scores(self) -> tuple[Floats, Floats]:
-        """Logit and label of the first target for every validation row."""
-        scores, labels = [], []
+        A later target whose rows are all alike has none.
+        """
+        found = metrics(self.targets, *self.predictions())
+        if self.metric not in found:
+            raise DataError(
+                f"the validation rows of the ranker do not differ in the target {self.targets[0].name}, so its "
+                f"{self.metric} has no value: there is no order to learn from. Sample negatives "
+                "(ranking.negatives.sampled = 4), or choose another target or split."
+            )
+        return found
+
+    def predictions(self) -> tuple[Floats, Floats, Floats]:
+        """predicted_NT, targets_NT and weight_N of every validation row."""
+        parts = []
         rows = self._rows(self.valid_rows, self.valid_sampler, 0, shuffle=False)
         for step in prefetch((self._step(batch) for batch in rows), self.prefetch):
-            scores.append(self.model(step.batch)[:, 0].cpu().numpy())
-            labels.append((step.labels.targets_BT[:, 0] > 0).float().cpu().numpy())
-        if not scores:
+            predicted_BT = predicted(self.model(step.batch), self.targets)
+            labels = step.labels
+            parts.append([part.cpu().numpy() for part in (predicted_BT, labels.targets_BT, labels.weight_B)])
+        if not parts:
             raise DataError("no validation rows for the ranker: make split.valid larger")
-        return np.concatenate(scores), np.concatenate(labels)
+        predicted_NT, targets_NT, weight_N = (np.concatenate(part) for part in zip(*parts, strict=True))
+        return predicted_NT, targets_NT[:, self.places], weight_N
 
     def _step(self, rows: RankingRows[Batch]) -> RankingStep:
-        labels = Labels(tensor(rows.targets_BT, self.device), tensor(rows.weight_B, self.device))
+        list_B = None if rows.list_B is None else tensor(rows.list_B, self.device)
+        labels = Labels(tensor(rows.targets_BT, self.device), tensor(rows.weight_B, self.device), list_B)
         return RankingStep(rows.features, labels)
 
     def _rows(
@@ -112,6 +132,7 @@ class RankingTask:
         sampler: NegativeSampler | None,
         epoch: int,
         *,
+        keep: float = 1.0,
         start: int = 0,
         shuffle: bool = True,
     ) -> Iterator[RankingRows[Batch]]:
@@ -123,6 +144,7 @@ class RankingTask:
             epoch,
             sampler=sampler,
             sampled=self.settings.negatives.sampled,
+            keep=keep,
             start=start,
             shuffle=shuffle,
             buckets=self.settings.buckets,
@@ -130,14 +152,15 @@ class RankingTask:
 
 
 def _check_probabilities(prepared: Prepared) -> None:
-    """DataError when a target is more or less than a probability, which log loss would chase without end."""
+    """DataError when a binary target is more or less than a probability, which log loss would chase without end."""
     for facts in prepared.facts:
-        for name, low, high in zip(prepared.schema.targets, facts.lowest_T, facts.highest_T, strict=True):
-            if low < 0 or high > 1:
+        for target, low, high in zip(prepared.schema.targets, facts.lowest_T, facts.highest_T, strict=True):
+            if target.kind == TargetKind.BINARY and (low < 0 or high > 1):
+                name = target.name
                 raise DataError(
                     f"schema.targets.{name} is {low if low < 0 else high:g} in some row, and a ranker learns "
                     f"probabilities: expected true or false, or a number from 0 to 1. Write a comparison, such as "
-                    f'{name} = "rating >= 4".'
+                    f'{name} = "rating >= 4", or {name} = {{value = ..., kind = "regression"}} to learn the number.'
                 )
 
 

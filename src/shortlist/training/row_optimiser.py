@@ -33,7 +33,7 @@ class RowOptimiser(Optimizer, ABC):
 
     above_0: ClassVar[tuple[str, ...]]
     """Names of hyperparameters that must be above 0."""
-    at_least_0: ClassVar[tuple[str, ...]] = ()
+    at_least_0: ClassVar[tuple[str, ...]] = ("l2",)
     """Names of hyperparameters that may be 0."""
 
     @abstractmethod
@@ -43,6 +43,10 @@ class RowOptimiser(Optimizer, ABC):
     @abstractmethod
     def advance(self, weight: Tensor, gradient: Tensor, state: State, group: Group) -> None:
         """One step, in place, for rows of a parameter; their gradient is left as it is."""
+
+    def penalised(self, weight: Tensor, gradient: Tensor, group: Group) -> Tensor:
+        """The gradient with that of the penalty l2 / 2 · |w|²; for a sparse one that of the batch's rows alone."""
+        return gradient + weight * group["l2"] if group["l2"] else gradient
 
     def add_param_group(self, param_group: Group) -> None:
         """Add a group, with its own hyperparameters where it names them."""
@@ -83,12 +87,12 @@ class RowOptimiser(Optimizer, ABC):
         if not state:
             state.update(self.start(weight, group))
         if not gradient.is_sparse:
-            self.advance(weight, gradient, state, group)
+            self.advance(weight, self.penalised(weight, gradient, group), state, group)
             return
         rows_R, gradient_RD = touched_rows(gradient)
         weight_RD = weight.index_select(0, rows_R)
         part = {name: whole.index_select(0, rows_R) if whole.dim() else whole for name, whole in state.items()}
-        self.advance(weight_RD, gradient_RD, part, group)
+        self.advance(weight_RD, self.penalised(weight_RD, gradient_RD, group), part, group)
         weight.index_copy_(0, rows_R, weight_RD)
         for name, whole in state.items():
             if whole.dim():
@@ -104,5 +108,5 @@ class RowOptimiser(Optimizer, ABC):
         weight_RD, part = table.take(rows_R, start)
         if not state:
             state.update({name: value for name, value in start(weight_RD[:0]).items() if not value.dim()})
-        self.advance(weight_RD, gradient_RD, {**state, **part}, group)
+        self.advance(weight_RD, self.penalised(weight_RD, gradient_RD, group), {**state, **part}, group)
         table.put(rows_R, weight_RD, part)

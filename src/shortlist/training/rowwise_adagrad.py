@@ -25,6 +25,7 @@ class RowWiseAdagrad(RowOptimiser):
         params: parameters, or groups of them.
         lr: above 0. The root mean square of a row's first step.
         eps: above 0.
+        l2: at least 0; a penalty on the rows that a step touches.
 
     Mudigere et al., "Software-hardware co-design for fast and scalable training of deep learning recommendation
     models", ISCA 2022.
@@ -32,8 +33,8 @@ class RowWiseAdagrad(RowOptimiser):
 
     above_0 = ("lr", "eps")
 
-    def __init__(self, params: ParamsT, lr: float, eps: float = 1e-8) -> None:
-        super().__init__(params, {"lr": lr, "eps": eps})
+    def __init__(self, params: ParamsT, lr: float, eps: float = 1e-8, l2: float = 0.0) -> None:
+        super().__init__(params, {"lr": lr, "eps": eps, "l2": l2})
 
     def start(self, weight: Tensor, group: Group) -> State:
         """s: a zero a row."""

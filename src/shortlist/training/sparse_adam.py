@@ -26,6 +26,7 @@ class SparseAdam(RowOptimiser):
         lr: above 0.
         betas: each at least 0 and below 1.
         eps: above 0.
+        l2: at least 0; a penalty on the rows that a step touches.
 
     Kingma and Ba, "Adam: a method for stochastic optimization", ICLR 2015.
     """
@@ -33,9 +34,14 @@ class SparseAdam(RowOptimiser):
     above_0 = ("lr", "eps")
 
     def __init__(
-        self, params: ParamsT, lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8
+        self,
+        params: ParamsT,
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        l2: float = 0.0,
     ) -> None:
-        super().__init__(params, {"lr": lr, "betas": betas, "eps": eps})
+        super().__init__(params, {"lr": lr, "betas": betas, "eps": eps, "l2": l2})
 
     def add_param_group(self, param_group: Group) -> None:
         """Add a group, with its own hyperparameters where it names them."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +21,9 @@ from shortlist.models.base import RankingModel, RetrievalModel
 from shortlist.models.catalogue import ranking_model, retrieval_model
 from shortlist.nn.groups import Group
 from shortlist.nn.mapped import MappedTables, tables_mapped_in
-from shortlist.recipe.sections import Optimiser, Ranking, Recipe, Retrieval
-from shortlist.schema import Side
+from shortlist.recipe.sections import AFTER_TRAINING, Optimiser, Ranking, Recipe, Retrieval
+from shortlist.schema import Side, Target
+from shortlist.schema.columns import ROW_SIDES
 from shortlist.training.checkpoint import Checkpoints
 from shortlist.training.compiled import compile_layers
 from shortlist.training.device import choose_device, set_threads
@@ -48,9 +49,11 @@ def build_retrieval(prepared: Prepared, settings: Retrieval) -> RetrievalModel:
     return retrieval_model(settings.model, query, schema.inputs(Side.ITEM))
 
 
-def build_ranking(prepared: Prepared, settings: Ranking) -> RankingModel:
-    """The recipe's ranking model for this data, untrained."""
-    inputs = prepared.schema.inputs(Side.USER, Side.CONTEXT, Side.ITEM, history_length=settings.history)
+def build_ranking(prepared: Prepared, settings: Ranking, only: Target | None = None) -> RankingModel:
+    """The recipe's ranking model for this data, untrained; of all targets, or of one alone."""
+    inputs = prepared.schema.inputs(*ROW_SIDES, Side.PAST, history_length=settings.history)
+    if only is not None:
+        inputs = replace(inputs, targets=(only,))
     if not (inputs.fields or inputs.numbers or inputs.bags):
         raise DataError(
             "the ranker has nothing to learn from: the recipe names no user_id, no item_id and no feature. "
@@ -83,10 +86,13 @@ def train_ranking(
     checkpoints: Path,
     reporter: Reporter,
     retrieval_folder: Path | None,
+    *,
+    only: Target | None = None,
 ) -> None:
     """Fit the ranker and leave its weights in `folder`; the same with its checkpoints.
 
-    `retrieval_folder` holds the trained retrieval model whose candidates are the negatives, if there is one.
+    `retrieval_folder` holds the trained retrieval model whose candidates are the negatives, if there is one. `only`:
+    the one target that it is to learn of all, from the same rows.
     """
     assert recipe.ranking is not None
     settings = recipe.ranking
@@ -97,7 +103,7 @@ def train_ranking(
         candidates_UK = _candidates(prepared, recipe, retrieval_folder, device)
     torch.manual_seed(recipe.seed)
     with _tables(recipe, device, checkpoints):
-        model = build_ranking(prepared, settings)
+        model = build_ranking(prepared, settings, only)
     task = RankingTask(model, prepared, recipe, settings, device, candidates_UK)
     groups: Groups = {"wide": settings.wide, "embedding": settings.embedding, "dense": settings.dense}
     _fit(_Stage(task, device, groups, settings, recipe, prepared, reporter), folder, checkpoints)
@@ -138,7 +144,8 @@ class _Stage:
     def identity(self, precision: Precision) -> dict[str, str]:
         """What a checkpoint must be of to go on from it."""
         weights = [[name, *value.shape] for name, value in unshared(self.task.model).items()]
-        recipe = [self.settings.model_dump(mode="json"), self.recipe.seed, self.recipe.funnel.exclude_seen]
+        settings = self.settings.model_dump(mode="json", exclude=set(AFTER_TRAINING))
+        recipe = [settings, self.recipe.seed, self.recipe.funnel.exclude_seen]
         return {
             "stage": self.task.name,
             "schema": fingerprint(self.prepared.schema.to_json()),

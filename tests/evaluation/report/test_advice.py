@@ -134,6 +134,14 @@ def test_probabilities_that_are_no_rates(facts: Make, sampled: int, wanted: str)
     assert given is not None
     assert "0.200" in given.evidence
     assert wanted in given.action
+    assert 'Set ranking.calibration = "platt"' in given.action
+
+
+def test_what_is_calibrated_already_is_not_told_to_be(facts: Make) -> None:
+    changed = stages(facts(), ranking={"calibration_error": measured(0.2)})
+    given = advice.not_calibrated(facts(changed, recipe={"ranking": {"calibration": "isotonic"}}))
+    assert given is not None
+    assert "ranking.calibration" not in given.action
 
 
 def test_figures_too_loose_to_choose_by(facts: Make) -> None:

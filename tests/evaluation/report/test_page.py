@@ -20,7 +20,7 @@ from shortlist.evaluation.report.numbers import estimate, percent
 from shortlist.evaluation.report.page import render
 from shortlist.evaluation.runner import evaluate
 from tests.evaluation.conftest import Make
-from tests.evaluation.report.conftest import curve
+from tests.evaluation.report.conftest import curve, measured
 
 SECTIONS = [
     "worth",
@@ -98,8 +98,8 @@ def test_nothing_comes_from_outside_and_nothing_runs(run: tuple[Page, dict[str, 
 def test_the_figures_are_those_of_metrics_json(run: tuple[Page, dict[str, Any], str]) -> None:
     page, metrics, _ = run
     for stage in ("popularity", "retrieval", "funnel", "ranking"):
-        for name, measured in metrics["stages"][stage].items():
-            assert estimate(measured) in page.sections["worth"], (stage, name)
+        for name, found in metrics["stages"][stage].items():
+            assert estimate(found) in page.sections["worth"], (stage, name)
     for share in [*metrics["lost"].values(), metrics["found@10"]]:
         assert percent(share) in page.sections["lost"]
     for entry in metrics["slices"].values():
@@ -167,6 +167,33 @@ def test_a_click_log_has_the_sections_of_its_ranker_alone(facts: Callable[..., F
     assert list(page.sections) == ["worth", "advice", "calibration", "time", "data", "protocol", "recipe"]
     assert "0.800 ± 0.002" in page.sections["worth"]
     assert "users" not in page.sections["data"]
+
+
+def test_several_targets_stand_side_by_side_with_what_was_shown_together(facts: Callable[..., Facts]) -> None:
+    whole = facts()
+    click = {
+        "auc": measured(0.8, 0.002),
+        "calibration_error": measured(0.01),
+        "calibration_error_before": measured(0.2),
+    }
+    metrics = {
+        **whole.metrics,
+        "protocol": {**whole.protocol, "group": "display", "groups": 1200, "groups_without_relevant": 34},
+        "stages": {**whole.stages, "ranking": {**click, "map@12": measured(0.652, 0.001)}},
+        "tasks": {"click": click, "stars": {"r2": measured(0.25), "rmse": measured(0.9, 0.1)}},
+        "calibration_before": [{"predicted": 0.4, "observed": 0.12, "share": 1.0}],
+    }
+    page = Page(render(replace(whole, metrics=metrics)))
+    worth = page.sections["worth"]
+    assert "metricclickstars" in worth
+    assert "root mean squared error-0.900 ± 0.100" in worth
+    assert "the same before calibration0.200-" in worth
+    assert "map@120.652 ± 0.001" in worth
+    assert "1,200 groups of rows that were shown together" in worth
+    assert "34 groups without a relevant row" in worth
+    calibration = page.sections["calibration"]
+    assert "calibration error 0.010, 0.200 before it was calibrated" in calibration
+    assert "before calibration: 0.4, 0.12" in calibration
 
 
 def test_nothing_measured_still_makes_a_page(facts: Callable[..., Facts]) -> None:

@@ -222,13 +222,15 @@ def not_calibrated(facts: Facts) -> Advice | None:
     error = facts.value("ranking", "calibration_error")
     if error is None or error < 0.05:
         return None
-    sampled = (facts.recipe.get("ranking") or {}).get("negatives", {}).get("sampled", 0)
+    ranking = facts.recipe.get("ranking") or {}
     action = (
         "Sampled negatives shift them: for real rates train on a log with real negatives "
         "(ranking.negatives.sampled = 0). An order needs no calibration."
-        if sampled
+        if ranking.get("negatives", {}).get("sampled", 0)
         else "Try more rows, fewer ranking.epochs or a higher ranking.dense.weight_decay."
     )
+    if ranking.get("calibration", "none") == "none":
+        action = f'Set ranking.calibration = "platt" to fit them to validation rows. {action}'
     return Advice(
         "Read the ranker's probabilities as an order only",
         f"They are off by {decimal(error)} on average from the observed rates.",

@@ -32,19 +32,28 @@ def calibration(facts: Facts) -> Markup | None:
     bins = facts.metrics.get("calibration")
     if not bins:
         return None
-    points = [(entry["predicted"], entry["observed"]) for entry in bins]
-    most = ticks(0, max(max(point) for point in points))[-1]
+    points, before = _points(bins), _points(facts.metrics.get("calibration_before", ()))
+    most = ticks(0, max(max(point) for point in [*points, *before]))[-1]
     lines = [
         Line("perfect", "grey", [(0, 0), (most, most)], dots=False, dashed=True),
+        *([Line("before calibration", "late", before, dashed=True)] if before else []),
         Line("ranker", "ranking", points),
     ]
     predicted, observed = Axis("predicted probability", ticks(0, most)), Axis("observed rate", ticks(0, most))
     error = facts.value("ranking", "calibration_error")
     chart = line_chart("Predicted and observed rates", lines, predicted, observed)
+    plain = facts.value("ranking", "calibration_error_before")
+    mended = f", {decimal(plain)} before it was calibrated on validation rows" if plain is not None else ""
     text = note(
-        f"{len(bins)} bins of equally many rows; calibration error {decimal(error)}. Rows: {facts.protocol['ranking']}."
+        f"{len(bins)} bins of equally many rows; calibration error {decimal(error)}{mended}. "
+        f"Rows: {facts.protocol['ranking']}."
     )
     return section("calibration", "Whether probabilities can be believed", tag("div", chart, text, class_="columns"))
+
+
+def _points(bins: Sequence[Metrics]) -> list[tuple[float, float]]:
+    """Predicted and observed rates."""
+    return [(entry["predicted"], entry["observed"]) for entry in bins]
 
 
 def _one_epoch(stage: str, entry: Metrics) -> str:

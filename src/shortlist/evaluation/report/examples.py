@@ -44,7 +44,7 @@ def examples(recommender: Recommender, prepared: Prepared, split: Split) -> list
     for batch in questions(prepared, users):
         answer = recommender.run(batch.requests, SHOWN).item_UK
         for u, user in enumerate(batch.requests.user_U):
-            history = _row(batch.requests.history, u)
+            history = _row(batch.requests.history.items, u)
             chosen = _row(batch.truth, u)
             shown = answer[u][answer[u] > 0]
             latest = history[::-1][:LATEST]

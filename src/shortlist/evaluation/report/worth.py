@@ -12,7 +12,15 @@ from shortlist.evaluation.report.numbers import estimate, percent
 from shortlist.evaluation.table import headline
 
 LISTS = ("popularity", "retrieval", "funnel")
-RANKING = (("auc", "AUC"), ("log_loss", "log loss"), ("calibration_error", "calibration error"))
+RANKING = {
+    "auc": "AUC",
+    "log_loss": "log loss",
+    "calibration_error": "calibration error",
+    "calibration_error_before": "the same before calibration",
+    "r2": "R²",
+    "rmse": "root mean squared error",
+}
+"""Names for people, where a metric's own is not one."""
 
 
 def worth(facts: Facts) -> Markup:
@@ -86,12 +94,35 @@ def _all_lists(facts: Facts) -> Markup:
 
 
 def _ranker(facts: Facts) -> Markup:
-    measured = facts.stages["ranking"]
-    rows = [[name, estimate(measured[key])] for key, name in RANKING if key in measured]
+    """Each metric of rows for each target, and what the lists within groups are worth."""
+    alone = facts.stages["ranking"]
+    tasks = facts.metrics.get("tasks") or {"ranker": {name: alone[name] for name in alone if "@" not in name}}
+    names = dict.fromkeys(name for measured in tasks.values() for name in measured)
+    rows = [
+        [RANKING.get(name, name), *(breakable(m[name]) if name in m else "-" for m in tasks.values())] for name in names
+    ]
     return joined(
         [
             tag("h3", "The ranker alone"),
-            table(["metric", "ranker"], rows, class_="numbers"),
+            table(["metric", *tasks], rows, class_="numbers"),
             note(f"On {facts.protocol['ranking_rows']:,} rows: {facts.protocol['ranking']}."),
+            _within_groups(facts),
+        ]
+    )
+
+
+def _within_groups(facts: Facts) -> Markup | None:
+    measured = {name: value for name, value in facts.stages["ranking"].items() if "@" in name}
+    if not measured:
+        return None
+    protocol = facts.protocol
+    rows = [[name, estimate(value)] for name, value in measured.items()]
+    return joined(
+        [
+            table(["metric", f"per {protocol['group']}"], rows, class_="numbers"),
+            note(
+                f"Over {protocol['groups']:,} groups of rows that were shown together, each in the ranker's order; "
+                f"{protocol['groups_without_relevant']:,} groups without a relevant row are left out."
+            ),
         ]
     )

@@ -1,69 +1,51 @@
 """DeepFM: a factorisation machine and a network over the same embeddings, trained together.
 
-Guo, Tang, Ye, Li, He: DeepFM: A Factorization-Machine based Neural Network for CTR Prediction, IJCAI 2017. The
-factorisation machine is Rendle's (ICDM 2010).
+Guo, Tang, Ye, Li, He: DeepFM: A Factorization-Machine based Neural Network for CTR Prediction, IJCAI 2017.
 
-Legend: B rows, C vectors of a row, N numbers, D embedding dim, T targets.
+Legend: B rows, C vectors of a row, W columns of a table row, D embedding dim, O outputs.
 """
 
 from __future__ import annotations
 
 import torch
-from pydantic import Field
-from torch import Tensor, nn
+from torch import Tensor
 
 from shortlist.models.base import RankingModel
 from shortlist.nn.batch import Batch
-from shortlist.nn.featuriser import Embeddings, EmbeddingSettings, Featuriser, embedded
-from shortlist.nn.mlp import MLP
+from shortlist.nn.featuriser import EmbeddingSettings, with_weights
+from shortlist.nn.heads import ALONE, TaskSettings, build_head
+from shortlist.nn.history import HistorySettings
+from shortlist.nn.interactions import FactorisationMachine
+from shortlist.nn.mlp import NetworkSettings, network
 from shortlist.schema import Inputs
 
 
 class DeepFM(RankingModel):
-    """Logits of the factorisation machine plus logits of the network.
+    """Outputs of the machine plus outputs of the network, which gets a number itself where the machine has a vector."""
 
-    A row of the table holds a value's vector and, beside it, its first-order weight for each target: one gather brings
-    both. A bag counts as the mean of its values' rows. A number x has a vector and weights of its own, which enter the
-    machine times x, as in Rendle's equation; the network gets the number itself. With several targets the pairwise
-    term is common to them, and weights and network tell them apart.
-    """
-
-    class Config(EmbeddingSettings):
+    class Config(EmbeddingSettings, NetworkSettings, HistorySettings):
         """Settings of `deepfm`."""
 
         hidden: tuple[int, ...] = (400, 400, 400)
         """Widths of the deep part; the paper's are the default."""
-        dropout: float = Field(0.0, ge=0, lt=1)
-        """Dropout between the deep layers."""
+        tasks: TaskSettings = ALONE
+        """How several targets share the network."""
 
     config: Config
 
     def __init__(self, config: Config, inputs: Inputs) -> None:
         super().__init__(config, inputs)
         self.dim = config.embedding_dim
-        row = config.model_copy(update={"embedding_dim": self.dim + self.targets})
-        self.features = Featuriser(inputs, row, Embeddings(embedded(inputs), row, zeros=self.targets))
         numbers = len(inputs.numbers)
-        self.vector_ND = nn.Parameter(torch.randn(numbers, self.dim) * config.embedding_std)
-        self.weight_NT = nn.Parameter(torch.zeros(numbers, self.targets))
-        self.bias_T = nn.Parameter(torch.zeros(self.targets))
-        self.deep = MLP(self.features.count * self.dim + numbers, config.hidden, self.targets, config.dropout)
+        self.features = with_weights(inputs, config, self.outputs, config.history)
+        self.machine = FactorisationMachine(self.dim, self.outputs, numbers, config.embedding_std)
+        self.deep = network(self.features.count * self.dim + numbers, config)
+        self.head = build_head(self.deep.width, inputs.targets, config.tasks)
 
     def forward(self, batch: Batch) -> Tensor:
-        """logits_BT."""
-        numbers_BN = batch.numbers_BN
+        """outputs_BO."""
         rows_BCW = self.features.vectors(batch)
-        sum_BD, weights_BT = rows_BCW.sum(1).split([self.dim, self.targets], dim=1)
         vectors_BV = rows_BCW[:, :, : self.dim].flatten(1)
-        linear_BT: Tensor = weights_BT + numbers_BN @ self.weight_NT + self.bias_T
-        deep_BT: Tensor = self.deep(torch.cat([vectors_BV, numbers_BN], dim=1))
-        # Sum over all pairs of their products, in linear time: (|Σv|² - Σ|v|²) / 2.
-        squares_B1 = _squared(vectors_BV) + numbers_BN.square() @ _squared(self.vector_ND)
-        pairs_B1 = (_squared(sum_BD + numbers_BN @ self.vector_ND) - squares_B1) / 2
-        return linear_BT + pairs_B1 + deep_BT
-
-
-def _squared(vectors: Tensor) -> Tensor:
-    """Squared lengths [..., 1]."""
-    lengths: Tensor = torch.linalg.vecdot(vectors, vectors)[..., None]
-    return lengths
+        deep_BW = self.deep(torch.cat([vectors_BV, batch.numbers_BN], dim=1))
+        outputs_BO: Tensor = self.head(deep_BW, self.machine(rows_BCW, batch.numbers_BN))
+        return outputs_BO

@@ -6,43 +6,40 @@ with L1 and the deep part by Adagrad; the recipe's `ranking.wide`, `embedding` a
 
 from __future__ import annotations
 
-from pydantic import Field
 from torch import Tensor
 
 from shortlist.models.base import RankingModel
 from shortlist.nn.batch import Batch
 from shortlist.nn.featuriser import Featuriser, MixedEmbeddingSettings
-from shortlist.nn.mlp import MLP
-from shortlist.nn.wide import LinearPart
+from shortlist.nn.heads import ALONE, TaskSettings, build_head
+from shortlist.nn.history import HistorySettings
+from shortlist.nn.mlp import NetworkSettings, network
+from shortlist.nn.wide import CrossSettings, LinearPart
 from shortlist.schema import Inputs
 
 
 class WideDeep(RankingModel):
-    """Logits of the linear part plus logits of the network."""
+    """Outputs of the linear part plus outputs of the network.
 
-    class Config(MixedEmbeddingSettings):
+    Every feature is in both: a bag's values count as their sum in the wide part, and as their mean in the deep one.
+    """
+
+    class Config(MixedEmbeddingSettings, NetworkSettings, HistorySettings, CrossSettings):
         """Settings of `wide_deep`."""
 
-        hidden: tuple[int, ...] = (256, 128)
-        """Widths of the deep part."""
-        dropout: float = Field(0.0, ge=0, lt=1)
-        """Dropout between the deep layers."""
-        crosses: tuple[tuple[str, ...], ...] = ()
-        """Columns whose values are crossed in the wide part, such as `["user.gender", "item.genres"]`; `history` stands
-        for the items of the user's history."""
-        cross_buckets: int = Field(2**18, ge=1)
-        """Rows that the values of each cross are hashed to."""
+        tasks: TaskSettings = ALONE
+        """How several targets share the network."""
 
     config: Config
 
     def __init__(self, config: Config, inputs: Inputs) -> None:
         super().__init__(config, inputs)
-        self.wide = LinearPart(inputs, config.crosses, config.cross_buckets, self.targets)
-        self.features = Featuriser(inputs, config)
-        self.deep = MLP(self.features.width, config.hidden, self.targets, config.dropout)
+        self.wide = LinearPart(inputs, config, self.outputs)
+        self.features = Featuriser(inputs, config, history=config.history)
+        self.deep = network(self.features.width, config)
+        self.head = build_head(self.deep.width, inputs.targets, config.tasks)
 
     def forward(self, batch: Batch) -> Tensor:
-        """logits_BT."""
-        wide_BT: Tensor = self.wide(batch)
-        deep_BT: Tensor = self.deep(self.features(batch))
-        return wide_BT + deep_BT
+        """outputs_BO."""
+        outputs_BO: Tensor = self.head(self.deep(self.features(batch)), self.wide(batch))
+        return outputs_BO

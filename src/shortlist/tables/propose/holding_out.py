@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from shortlist.core.errors import DataError
-from shortlist.recipe.sections import Split
+from shortlist.recipe.split import Split
 from shortlist.tables.engine import Engine
 from shortlist.tables.names import TIME
 from shortlist.tables.propose.roles import Roles

@@ -95,6 +95,8 @@ def _log_lines(parts: Parts) -> Iterator[str]:
     if roles.timestamp:
         sort = "time" if parts.split.is_calendar else "time, an order without dates"
         yield f"{roles.timestamp} -> {sort}, {parts.split.times}"
+    if targets.event is not None and roles.timestamp is not None:
+        yield f"{targets.event} -> type of past events ({roles.log.columns[targets.event].distinct:,})"
     for target in targets.chosen:
         yield f"{target.why} -> target `{target.name}` = {target.expression} ({target.rate:.1%} positive)"
     for target in targets.others:

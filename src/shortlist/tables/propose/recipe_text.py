@@ -66,6 +66,8 @@ def _schema(parts: Parts) -> list[str]:
     for name in ("user_id", "item_id", "timestamp", "title"):
         if (column := getattr(roles, name)) is not None:
             lines += chosen(Schema, name, column)
+    if parts.targets.event is not None and roles.timestamp is not None:
+        lines += chosen(Schema, "event", parts.targets.event)
     lines += documented(Schema, "targets")
     if not parts.targets.chosen:
         lines += ["# None here: every row counts.", '# targets.liked = "rating >= 4"']

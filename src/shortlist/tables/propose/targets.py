@@ -40,6 +40,8 @@ class Targets:
     chosen: tuple[Target, ...] = ()
     others: tuple[Target, ...] = ()
     """Less telling ones, for the person to choose."""
+    event: str | None = None
+    """Column with the kinds of event that they are computed from."""
     notes: tuple[str, ...] = ()
 
     @property
@@ -115,7 +117,7 @@ def _from_events(engine: Engine, log: Facts) -> Targets | None:
                 values.setdefault(kind, []).append(value)
         found = [_event_target(engine, log, name, kind, values[kind]) for kind, _ in STRONGEST_EVENTS if kind in values]
         if found:
-            return Targets("event", tuple(found[:1]), tuple(found[1:]))
+            return Targets("event", tuple(found[:1]), tuple(found[1:]), event=name)
     return None
 
 

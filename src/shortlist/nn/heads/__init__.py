@@ -1,0 +1,12 @@
+"""From a trunk's last hidden layer to the outputs of every target: how several targets share a network.
+
+A model is a trunk and a head. With one target all heads but the towers of `mmoe` and `ple` come to the same linear
+layer; with several they differ in what the targets share.
+"""
+
+from __future__ import annotations
+
+from shortlist.nn.heads.base import Head
+from shortlist.nn.heads.choice import ALONE, TaskSettings, build_head
+
+__all__ = ["ALONE", "Head", "TaskSettings", "build_head"]

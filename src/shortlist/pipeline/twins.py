@@ -1,0 +1,158 @@
+"""Twins of a ranker: each target learned alone, to see whether the targets help or hurt each other."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from shortlist.core.errors import Problem, RecipeError
+from shortlist.core.files import clear_unfinished, fingerprint, read_json, remove_folder, whole_folder, write_json
+from shortlist.core.lock import only_one
+from shortlist.core.progress import Advance, Reporter
+from shortlist.evaluation.report.curves import best_epoch
+from shortlist.pipeline.run import Run
+from shortlist.pipeline.stages import MARKERS
+from shortlist.recipe.sections import Ranking, Recipe
+from shortlist.schema import Target
+
+FOLDER = "twins"
+TOLERANCE = 0.001
+"""A target that is better alone by no more than this is not worth a warning."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One target on validation rows: predicted by the ranker of all targets, and by its own."""
+
+    target: str
+    metric: str
+    together: float
+    alone: float
+
+    @property
+    def hurts(self) -> bool:
+        """Whether the target is better off alone."""
+        return self.alone - self.together > TOLERANCE
+
+
+def compare_tasks(run: Run) -> tuple[Comparison, ...]:
+    """Train the run's ranker, and beside it in `twins/NAME` one for each target alone; what is done is left as it is.
+
+    A twin has the recipe's settings and learns from the same prepared rows, negatives among them; either ranker is
+    taken at its best epoch, that of all targets at the one that is best for the first target. The table goes to the
+    reporter. A target whose validation rows are all alike is left out.
+
+    Raises:
+        RecipeError: there is no ranker, or it has fewer than two targets.
+    """
+    ranking = _ranking_of_several(run.recipe)
+    run.walk("train")
+    from shortlist.training.ranking_metrics import metric_names
+
+    targets = run.prepared.schema.targets
+    together = _at_its_best(run.folder / "ranking")
+    found = []
+    with only_one(run.folder):
+        clear_unfinished(run.folder / FOLDER)
+        for target, name in zip(targets, metric_names(targets), strict=True):
+            if name not in together:
+                run.reporter.say("compare", f"`{target.name}` is left out: its validation rows are all alike")
+                continue
+            alone = _at_its_best(_trained(run, ranking, target))
+            (metric,) = metric_names([target])
+            found.append(Comparison(target.name, metric, together[name], alone[metric]))
+    run.reporter.say("compare", comparison_table(found, ranking))
+    return tuple(found)
+
+
+def comparison_table(found: Sequence[Comparison], ranking: Ranking) -> str:
+    """A row for each target, and a warning for each that the others harm."""
+    width = max(len("target"), *(len(row.target) for row in found))
+    lines = [f"{'target':<{width}}  {'metric':<10}{'together':>10}{'alone':>10}{'difference':>12}   (validation)"]
+    for row in found:
+        figures = f"{_short(row.together):>10}{_short(row.alone):>10}{row.together - row.alone:>+12.4f}"
+        lines.append(f"{row.target:<{width}}  {row.metric:<10}{figures}")
+    warnings = [
+        f"warning: `{row.target}` is better alone ({_short(row.alone)} against {_short(row.together)}): "
+        f"the targets hurt each other; try {_remedy(ranking)}"
+        for row in found
+        if row.hurts
+    ]
+    return "\n".join([*lines, *warnings])
+
+
+def _ranking_of_several(recipe: Recipe) -> Ranking:
+    """The recipe's [ranking], which must have targets to compare."""
+    if recipe.ranking is None:
+        raise RecipeError([Problem("ranking", "the recipe has no ranker whose targets could be compared")], recipe.name)
+    names = tuple(recipe.schema_.targets)
+    if len(names) < 2:
+        there = f"only `{names[0]}`" if names else "none"
+        message = f"comparing tasks takes two targets or more, and there is {there}. Name another beside it"
+        raise RecipeError([Problem("schema.targets", message)], recipe.name)
+    return recipe.ranking
+
+
+def _trained(run: Run, ranking: Ranking, target: Target) -> Path:
+    """The folder of the target's twin, trained unless that is done and nothing it depends on has changed."""
+    from shortlist.training.stages import train_ranking
+
+    started = time.perf_counter()
+    name = quote(target.name, safe="")
+    folder, reporter = run.folder / FOLDER / name, _Alone(run.reporter, target.name)
+    inputs = fingerprint([read_json(run.folder / MARKERS["ranking"])["fingerprint"], target.name])
+    marker = folder / Path(MARKERS["ranking"]).name
+    if not run.force and marker.is_file() and read_json(marker)["fingerprint"] == inputs:
+        reporter.say("ranking", "done before, nothing it depends on has changed")
+        return folder
+    checkpoints = run.folder / FOLDER / f".{name}.training"
+    for path in checkpoints.glob("*"):
+        if path.name != inputs:
+            remove_folder(path)
+    settings = ranking.model_copy(update={"loss_weights": {}})
+    recipe = run.recipe.model_copy(update={"ranking": settings})
+    retrieval = run.folder / "retrieval" if recipe.retrieval is not None else None
+    with whole_folder(folder) as draft:
+        train_ranking(run.prepared, recipe, draft, checkpoints / inputs, reporter, retrieval, only=target)
+        write_json(draft / marker.name, {"fingerprint": inputs, "seconds": round(time.perf_counter() - started, 3)})
+    remove_folder(checkpoints)
+    return folder
+
+
+def _at_its_best(folder: Path) -> dict[str, float]:
+    """Validation metrics of the epoch that was kept."""
+    curve: list[dict[str, Any]] = read_json(folder / "history.json")
+    valid: dict[str, float] = curve[best_epoch(curve)]["valid"]
+    return valid
+
+
+def _remedy(ranking: Ranking) -> str:
+    tasks = ranking.model.settings().get("tasks")
+    kind = tasks.get("kind") if isinstance(tasks, dict) else tasks
+    return 'ranking.model.tasks = "ple"' if kind != "ple" else 'ranking.loss_weights = "uncertainty"'
+
+
+def _short(value: float) -> str:
+    """Four decimals, without the zero before the point."""
+    return f"{value:.4f}".replace("0.", ".", 1) if abs(value) < 1 else f"{value:.4f}"
+
+
+class _Alone:
+    """Reports a twin's training under its target's name."""
+
+    def __init__(self, to: Reporter, target: str) -> None:
+        self.to = to
+        self.target = target
+
+    def say(self, stage: str, message: str) -> None:
+        """One line, begun with the target."""
+        self.to.say("alone", f"{self.target}: {message}")
+
+    def bar(self, stage: str, total: int, unit: str) -> AbstractContextManager[Advance]:
+        """The same bar."""
+        return self.to.bar("alone", total, unit)

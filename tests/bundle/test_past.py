@@ -1,0 +1,170 @@
+"""What a ranker is told of past events is the same in training, in evaluation and on the server, figure for figure."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from shortlist.bundle.asking import Asking
+from shortlist.bundle.read import Bundle, FunnelSettings
+from shortlist.bundle.recommender import Recommender
+from shortlist.data.held_out import hold_out
+from shortlist.data.loader import Gather
+from shortlist.data.prepare import prepare
+from shortlist.data.prepared import Prepared, item_id_column
+from shortlist.evaluation.protocol import questions
+from shortlist.export.bundle import seal, write_parts
+from shortlist.features.rows import HistoryRows
+from shortlist.recipe import parse_recipe
+from shortlist.schema import Side, Split
+
+RECIPE = """
+name = "past"
+[data]
+interactions = "log.parquet"
+[schema]
+user_id = "user"
+item_id = "item"
+timestamp = "at"
+event = "what"
+[features.context]
+[split]
+kind = "column"
+column = "part"
+[compute]
+threads = 1
+"""
+NOW = {1: 91_063, 2: 100_000_000}
+"""When each of the two asks."""
+KNOWN = [
+    (1, "a", "view", 1000, "train"),
+    (1, "b", "cart", 1003, "train"),
+    (1, "b", "buy", 1063, "train"),
+    (1, "c", None, 4663, "valid"),
+    (2, "c", "view", 500, "train"),
+    (2, "a", "gift", 502, "valid"),
+    (3, "a", "view", 900, "test"),
+]
+NEXT = [(1, "a", "view", NOW[1], "test"), (2, "b", "view", NOW[2], "test")]
+VIEW, BUY, CART, UNKNOWN = 1, 2, 3, 0
+BY_HAND = {1: [(VIEW, 17), (CART, 17), (BUY, 17), (UNKNOWN, 17)], 2: [(VIEW, 27), (UNKNOWN, 27)]}
+"""Types, and ages: a day is row 17, three years row 27. `gift` never occurs in training."""
+LENGTH = 6
+
+
+class Shop(NamedTuple):
+    data: Prepared
+    """With what the two did next."""
+    recommender: Recommender
+    """Of a bundle made before that."""
+
+
+def prepared(folder: Path, rows: list[tuple[int, str, str | None, int, str]]) -> Prepared:
+    folder.mkdir()
+    columns = zip(("user", "item", "what", "at", "part"), zip(*rows, strict=True), strict=True)
+    pq.write_table(pa.table({name: list(values) for name, values in columns}), folder / "log.parquet")
+    prepare(parse_recipe(RECIPE, "past.toml", data_dir=folder), folder / "prepared")
+    return Prepared.open(folder / "prepared")
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
+    folder = tmp_path_factory.mktemp("shop")
+    before, recipe = prepared(folder / "before", KNOWN), parse_recipe(RECIPE, "past.toml", data_dir=folder / "before")
+    bundle = folder / "bundle"
+    bundle.mkdir()
+    write_parts(bundle, before, recipe, None, None)
+    seal(bundle, recipe, FunnelSettings(3, False, 0.0, LENGTH, LENGTH), before.schema, {})
+    return Shop(prepared(folder / "after", [*KNOWN, *NEXT]), Recommender.load(bundle))
+
+
+def told(data: Prepared, history: HistoryRows) -> dict[str, list[list[tuple[int, ...]]]]:
+    """Items, and types with ages, of every history; all that lies beyond it is 0."""
+    assert history.past_ULP is not None
+    offsets = [column.offset for column in data.schema.side(Side.PAST)]
+    lengths = history.length_U.tolist()
+    assert all((history.past_ULP[u, length:] == 0).all() for u, length in enumerate(lengths))
+    return {
+        "items": [[(int(item),) for item in history.ids_UL[u, :length]] for u, length in enumerate(lengths)],
+        "past": [
+            [tuple(row) for row in (history.past_ULP[u, :length] - offsets).tolist()]
+            for u, length in enumerate(lengths)
+        ],
+    }
+
+
+def test_training_evaluation_and_server_tell_the_same(shop: Shop) -> None:
+    data, bundle = shop.data, shop.recommender.bundle
+    past, ids = bundle.schema.side(Side.PAST), item_id_column(bundle.items, bundle.schema)
+    assert bundle.schema == data.schema
+    (shard,) = data.shards
+    rows_B = np.flatnonzero(np.isin(shard.time, list(NOW.values())))
+    trained = Gather(data, LENGTH, past=True).history(shard, rows_B)
+    assert trained is not None
+    users = [data.user_keys[int(user)].as_py() for user in shard.user[rows_B]]
+    # User 3 is asked about too, and has no history.
+    asked = [part.requests for part in questions(data, hold_out(data, Split.TEST, exclude_seen=False))]
+    measured = asked[0].latest(LENGTH, ids, past)
+    served = shop.recommender.requests(users, context={"at": [NOW[user] for user in users]}).latest(LENGTH, ids, past)
+    columns = {"user": users, "item": ["b"] * 2, "at": [NOW[user] for user in users]}
+    scored = Asking(bundle).rows(columns, LENGTH).history
+    assert scored is not None
+
+    assert told(data, trained)["past"] == [BY_HAND[user] for user in users]
+    assert told(data, served) == told(data, scored) == told(data, trained)
+    others = [u for u, user in enumerate(asked[0].user_U) if data.user_keys[int(user)].as_py() != 3]
+    everyone = told(data, measured)
+    assert {name: [values[u] for u in others] for name, values in everyone.items()} == told(data, trained)
+
+
+def test_events_of_the_request_are_of_unknown_type_and_just_now(shop: Shop) -> None:
+    bundle = shop.recommender.bundle
+    ids = item_id_column(bundle.items, bundle.schema)
+    requests = shop.recommender.requests(
+        [2, None], history=[["b", "no such item"], ["c", "a"]], context={"at": [700, 800]}
+    )
+    found = told(shop.data, requests.latest(LENGTH, ids, bundle.schema.side(Side.PAST)))
+
+    assert found["past"] == [[(VIEW, 8), (UNKNOWN, 8), (UNKNOWN, 1)], [(UNKNOWN, 1), (UNKNOWN, 1)]]
+    assert requests.history.times.tolist() == [500, 502, 700, 800, 800]
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [(["1970-01-01T00:10:00Z"], 600), ([600.9], 600), (["600"], 600), ([None], None), (["soon"], None), (None, None)],
+)
+def test_a_request_is_made_when_its_context_says_or_now(
+    shop: Shop, given: list[object] | None, expected: int | None
+) -> None:
+    before = int(time.time())
+    found = shop.recommender.requests([1], context=None if given is None else {"at": given}).time_U
+
+    assert found.dtype == np.int64
+    if expected is None:
+        assert before <= found[0] <= time.time()
+    else:
+        assert found.tolist() == [expected]
+
+
+def test_a_row_may_not_say_its_own_type(shop: Shop) -> None:
+    with pytest.raises(Exception, match="no feature reads 'what'"):
+        Asking(shop.recommender.bundle).rows({"user": [1], "item": ["a"], "what": ["buy"]}, LENGTH)
+
+
+def test_a_bundle_keeps_each_event_whole(shop: Shop) -> None:
+    bundle = Bundle.open(shop.recommender.bundle.path)
+    offset = bundle.schema.column("past.type").offset
+    events, keys = bundle.histories.events, bundle.user_keys.to_pylist()
+    of_one = events.rows(np.array([keys.index(1)]))
+
+    assert bundle.item_keys.take(pa.array(of_one.items.values)).to_pylist() == ["a", "b", "b", "c"]
+    assert of_one.times.tolist() == [1000, 1003, 1063, 4663]
+    assert of_one.types is not None
+    assert (of_one.types - offset).tolist() == [VIEW, CART, BUY, UNKNOWN]
+    assert len(bundle.histories.split) == len(events.times) == len(KNOWN)
