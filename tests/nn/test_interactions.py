@@ -34,16 +34,18 @@ def random_parameters(module: nn.Module) -> nn.Module:
     return module
 
 
-def test_the_machine_is_the_sum_over_all_pairs() -> None:
-    machine = random_parameters(FactorisationMachine(D, 2, N, std=1.0))
+@pytest.mark.parametrize("outputs", [1, 2])
+def test_the_machine_is_the_sum_over_all_pairs(outputs: int) -> None:
+    machine = random_parameters(FactorisationMachine(D, outputs, N, std=1.0))
     assert isinstance(machine, FactorisationMachine)
-    rows_BCW, numbers_BN = drawn(B, C, D + 2), drawn(B, N)
+    rows_BCW, numbers_BN = drawn(B, C, D + outputs), drawn(B, N)
     outputs_BO = machine(rows_BCW, numbers_BN)
+    factor_DO = torch.ones(D, 1, dtype=torch.float64) if machine.factor_DO is None else machine.factor_DO
 
     for b in range(B):
         vectors = [*rows_BCW[b, :, :D], *(x * v for x, v in zip(numbers_BN[b], machine.vector_ND, strict=True))]
-        pairs = sum(one @ other for one, other in combinations(vectors, 2))
-        for o in range(2):
+        for o in range(outputs):
+            pairs = sum((one * other) @ factor_DO[:, o] for one, other in combinations(vectors, 2))
             linear = rows_BCW[b, :, D + o].sum() + numbers_BN[b] @ machine.weight_NO[:, o] + machine.bias_O[o]
             torch.testing.assert_close(outputs_BO[b, o], linear + pairs)
 
@@ -104,6 +106,10 @@ def test_the_product_sums_to_the_bilinear_form_of_each_head(heads: int) -> None:
 
 INTERACTIONS: dict[str, tuple[Callable[[], Callable[..., Tensor]], tuple[tuple[int, ...], ...]]] = {
     "machine": (lambda: random_parameters(FactorisationMachine(D, 1, N, 1.0)), ((B, C, D + 1), (B, N))),
+    "machine of several outputs": (
+        lambda: random_parameters(FactorisationMachine(D, 3, N, 1.0)),
+        ((B, C, D + 3), (B, N)),
+    ),
     "dots": (lambda: pairwise_dots, ((B, C, D),)),
     "cross": (lambda: random_parameters(CrossLayer(W)), ((B, W), (B, W))),
     "low rank": (lambda: random_parameters(LowRankCrossLayer(W, 2, 2)), ((B, W), (B, W))),

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from shortlist.nn.mlp import MLP
+from shortlist.nn.mlp import MLP, NetworkSettings
 
 
 @pytest.mark.parametrize(
@@ -53,3 +53,14 @@ def test_batch_norm_takes_a_last_batch_of_one_row() -> None:
 
     assert all(torch.equal(value, after[name]) for name, value in before.items())
     torch.testing.assert_close(trained, network.eval()(x))
+
+
+@pytest.mark.parametrize("settings", [{"dropout": 0.5}, {"batch_norm": True}])
+def test_what_is_of_hidden_layers_needs_some(settings: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match="is of the layers in hidden, and there are none"):
+        NetworkSettings.model_validate({"hidden": (), **settings})
+
+
+def test_a_layer_has_a_width() -> None:
+    with pytest.raises(ValueError, match="greater than or equal to 1"):
+        NetworkSettings.model_validate({"hidden": (8, 0)})

@@ -13,6 +13,7 @@ from shortlist.bundle.read import Bundle
 from shortlist.core.errors import RequestError
 from shortlist.core.suggest import did_you_mean
 from shortlist.data.prepared import item_id_column
+from shortlist.features.base import column_of
 from shortlist.features.rows import FeatureRows, FeatureTable, Ints, Longs, RaggedBag, side_by_side
 from shortlist.features.values import array_of, as_seconds
 from shortlist.features.vocabulary import Vocabulary
@@ -21,9 +22,6 @@ from shortlist.schema import Side
 from shortlist.schema.columns import PAST_TYPE, ROW_SIDES
 
 Columns = Mapping[str, Sequence[Any]]
-
-_LATEST = 2.0**53
-"""Seconds beyond which a float is no exact number of them."""
 
 
 class Asking:
@@ -48,9 +46,9 @@ class Asking:
     ) -> Requests:
         """See `Recommender.requests`."""
         user_U = _look_up(self.bundle.user_vocabulary, users)
-        moment = self._moment(context, len(users))
-        query = side_by_side([self._users(user_U, user_features), self._context(moment, len(users))])
-        time_U = self._times(moment, len(users))
+        moment = self._batch(context or {}, len(users), (Side.CONTEXT,))
+        time_U = self._times(moment)
+        query = side_by_side([self._users(user_U, user_features), self._context(moment, time_U)])
         known = self.bundle.histories.events.rows(user_U)
         if history is not None:
             known = known.then(self._items(history, len(users), "history"), time_U, self.unknown_type)
@@ -74,7 +72,8 @@ class Asking:
         """
         batch = self._batch(columns, None, ROW_SIDES)
         roles = self.bundle.recipe.schema_
-        context = _all(self.bundle.encoders[Side.CONTEXT].apply(batch))
+        time_B = self._times(batch)
+        context = self._context(batch, time_B)
         user_B = _ids(self.bundle.user_vocabulary, columns, roles.user_id)
         item_B = _ids(self.bundle.item_vocabulary, columns, roles.item_id)
         user = self._side(Side.USER, self.bundle.users, user_B, batch)
@@ -83,8 +82,7 @@ class Asking:
         if history_length == 0:
             return rows
         events = self.bundle.histories.events.rows(np.zeros(len(rows), np.int32) if user_B is None else user_B)
-        past, time_B = self.bundle.schema.side(Side.PAST), self._times(columns, len(rows))
-        history = latest(events, time_B, history_length, self.id_of_item, past)
+        history = latest(events, time_B, history_length, self.id_of_item, self.bundle.schema.side(Side.PAST))
         return FeatureRows(rows.ids_BF, rows.numbers_BN, rows.bags, history)
 
     def _side(self, side: Side, table: FeatureTable, rows_B: Ints | None, batch: pa.RecordBatch) -> FeatureRows:
@@ -98,26 +96,23 @@ class Asking:
         batch = batch.append_column("#row", pa.array(user_U))
         return _all(self.bundle.encoders[Side.USER].apply(batch))
 
-    def _moment(self, context: Columns | None, rows: int) -> Columns:
-        """The columns of the context, the time of now among them where they say no other."""
-        columns = dict(context or {})
+    def _context(self, batch: pa.RecordBatch, time_B: Longs) -> FeatureRows:
+        """Features of the moment; as in preparation, they read the timestamp as Unix seconds whatever its unit is."""
         clock = self.bundle.recipe.schema_.timestamp
-        if clock is not None and clock not in columns:
-            columns[clock] = [int(time.time())] * rows
-        return columns
+        if clock is not None:
+            others = batch.drop_columns([clock]) if clock in batch.schema.names else batch
+            batch = others.append_column(clock, pa.array(time_B))
+        return _all(self.bundle.encoders[Side.CONTEXT].apply(batch))
 
-    def _context(self, moment: Columns, rows: int) -> FeatureRows:
-        return _all(self.bundle.encoders[Side.CONTEXT].apply(self._batch(moment, rows, (Side.CONTEXT,))))
-
-    def _times(self, columns: Columns, rows: int) -> Longs:
-        """Unix seconds by the columns' timestamp; now where there is none, or none that can be read."""
-        now_B = np.full(rows, int(time.time()), np.int64)
+    def _times(self, batch: pa.RecordBatch) -> Longs:
+        """Unix seconds by the timestamp, in the log's unit; now where there is none, or none that can be read."""
+        now_B = np.full(batch.num_rows, int(time.time()), np.int64)
         clock = self.bundle.recipe.schema_.timestamp
-        if clock is None or clock not in columns:
+        given = None if clock is None else column_of(batch, clock)
+        if given is None:
             return now_B
-        seconds_B = as_seconds(array_of(list(columns[clock])))
-        told_B = np.abs(seconds_B) < _LATEST
-        return np.where(told_B, np.floor(np.where(told_B, seconds_B, 0)).astype(np.int64), now_B)
+        seconds_B, told_B = as_seconds(given, self.bundle.schema.time_unit)
+        return np.where(told_B, seconds_B, now_B)
 
     def _batch(self, columns: Columns, rows: int | None, sides: tuple[Side, ...]) -> pa.RecordBatch:
         """Raw columns as a record batch; RequestError for a name no feature reads, or a wrong number of values."""

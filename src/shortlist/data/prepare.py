@@ -81,7 +81,8 @@ class _Stage:
         features = choose_features(self.engine, tables, self.reporter)
         audit = Audit()
         id_types = {str(side): self._id_type(tables, side) for side in _KEYS}
-        held, targets = self._events(tables, features[Side.CONTEXT], id_types, audit)
+        time_unit = self._time_unit(tables)
+        held, targets = self._events(tables, features[Side.CONTEXT], id_types, time_unit, audit)
         keyed = {
             side: table.mutate(**{KEY: id_key(table[tables.id_column(side)], id_types[side])})
             for side, table in tables.by_side.items()
@@ -92,7 +93,7 @@ class _Stage:
             self.reporter.say("prepare", line)
         encoders = self._fit(keyed, held.events, entities, features)
         with span("write"):
-            self._write_features(draft, encoders, entities, targets, id_types)
+            self._write_features(draft, encoders, entities, targets, id_types=id_types, time_unit=time_unit)
         for side in _KEYS:
             title = self.recipe.schema_.title if side == Side.ITEM else None
             batch = entity_batch(self.engine, encoders[side], entities[side], keyed.get(side), title)
@@ -123,8 +124,18 @@ class _Stage:
         ]
         return id_type(self.engine, places)
 
+    def _time_unit(self, tables: Tables) -> float:
+        """Of the log's timestamp."""
+        column = self.recipe.schema_.timestamp
+        return unit_of(self.engine, tables.by_side[Side.CONTEXT], column) if column else 1.0
+
     def _events(
-        self, tables: Tables, context: Mapping[str, Feature], id_types: Mapping[str, str], audit: Audit
+        self,
+        tables: Tables,
+        context: Mapping[str, Feature],
+        id_types: Mapping[str, str],
+        time_unit: float,
+        audit: Audit,
     ) -> tuple[Held, tuple[Target, ...]]:
         """Clean events with their part, and their targets.
 
@@ -138,7 +149,7 @@ class _Stage:
             table=table,
             roles=roles,
             id_types={**id_types, "group": id_type(self.engine, [(source, table, roles.group)] if roles.group else [])},
-            time_unit=unit_of(self.engine, table, roles.timestamp) if roles.timestamp else 1.0,
+            time_unit=time_unit,
             context=tuple(column for column in (*read, roles.event) if column and column != roles.timestamp),
             label=split_column(self.recipe),
         )
@@ -210,7 +221,9 @@ class _Stage:
         encoders: Mapping[Side, Encoder],
         entities: Mapping[Side, Entities],
         targets: tuple[Target, ...],
+        *,
         id_types: Mapping[str, str],
+        time_unit: float,
     ) -> None:
         roles = self.recipe.schema_
         for encoder in encoders.values():
@@ -227,6 +240,7 @@ class _Stage:
             has_users=bool(roles.user_id),
             has_items=bool(roles.item_id),
             has_time=bool(roles.timestamp),
+            time_unit=time_unit,
             weighted=bool(roles.weight),
             id_types=id_types,
         )

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from shortlist.core.errors import DataError
 from shortlist.features.numeric import rounded
-from shortlist.recipe.sections import Recipe
+from shortlist.recipe.sections import LIST_LOSSES, Recipe
 from shortlist.recipe.targets import TargetSetting
 from shortlist.schema import Split, Target, TargetKind
 from shortlist.tables.audit import Audit, Finding
@@ -32,8 +32,8 @@ def resolve_targets(
     """The events with numbers for every target, null where a row does not tell it; and what a ranker predicts of them.
 
     The classes of a multi-class target are its values in training rows, the most frequent first; other values are null.
-    DataError when a target that is to be learned is the same in every training row. One that is always positive is fine
-    where sampled negatives stand against it.
+    DataError when a target that is to be learned is the same in every training row, or in all those that are learned
+    from. One that is always positive is fine where sampled negatives stand against it.
     """
     found = []
     for place, (name, setting) in enumerate(recipe.schema_.targets.items()):
@@ -96,24 +96,59 @@ def _check_different(engine: Engine, events: ibis.Table, recipe: Recipe) -> None
     if not targets:
         return
     train = _train(events)
+    relevant = train[target(0)] > 0
     ends: dict[str, ibis.Value] = {}
     for place in range(len(targets)):
-        ends |= {f"min_{place}": train[target(place)].min(), f"max_{place}": train[target(place)].max()}
+        value = train[target(place)]
+        ends |= {f"min_{place}": value.min(), f"max_{place}": value.max()}
+        ends |= {f"relevant_min_{place}": value.min(where=relevant), f"relevant_max_{place}": value.max(where=relevant)}
     found = engine.to_arrow(train.aggregate(**ends)).to_pylist()[0]
     for place, name in enumerate(list(targets) if recipe.ranking else list(targets)[:1]):
-        setting, low, high = targets[name], found[f"min_{place}"], found[f"max_{place}"]
-        if low is None:
-            raise DataError(
-                f"schema.targets.{name} = {setting.value!r} is told by no training row: there is nothing to learn. "
-                "Look for missing values in its columns, or change the split."
-            )
-        binary = setting.kind == TargetKind.BINARY
-        if low == high and not (binary and low > 0 and _has_other_negatives(recipe)):
-            raise DataError(
-                f"schema.targets.{name} = {setting.value!r} is {low:g} in every training row: there is nothing to "
-                f"learn. Expected {'rows of both kinds' if binary else 'different values'}; change the expression, "
-                "or the split."
-            )
+        _check_all_rows(recipe, name, found[f"min_{place}"], found[f"max_{place}"])
+        _check_rows_learned_from(recipe, name, found[f"relevant_min_{place}"], found[f"relevant_max_{place}"])
+
+
+def _check_all_rows(recipe: Recipe, name: str, low: float | None, high: float) -> None:
+    """DataError unless the target differs between these two ends, over all training rows."""
+    setting = recipe.schema_.targets[name]
+    if low is None:
+        raise DataError(
+            f"schema.targets.{name} = {setting.value!r} is told by no training row: there is nothing to learn. "
+            "Look for missing values in its columns, or change the split."
+        )
+    binary = setting.kind == TargetKind.BINARY
+    if low == high and not (binary and low > 0 and _has_other_negatives(recipe)):
+        raise DataError(
+            f"schema.targets.{name} = {setting.value!r} is {low:g} in every training row: there is nothing to "
+            f"learn. Expected {'rows of both kinds' if binary else 'different values'}; change the expression, "
+            "or the split."
+        )
+
+
+def _check_rows_learned_from(recipe: Recipe, name: str, low: float | None, high: float | None) -> None:
+    """DataError where a target of the ranker does not differ over the rows that it learns from.
+
+    The two ends are those over rows whose first target is above 0. Binary targets of sampled negatives are 0, and
+    nothing is known of their others.
+    """
+    targets, ranking = recipe.schema_.targets, recipe.ranking
+    if ranking is None or ranking.negatives.sampled == 0:
+        return
+    binary = targets[name].kind == TargetKind.BINARY
+    of_lists = binary and ranking.loss in LIST_LOSSES
+    if ranking.negatives.with_observed(targets) and not of_lists:
+        return
+    if (high or 0.0) > 0 if binary else low != high:
+        return
+    first, value = next(iter(targets)), "told by none" if high is None else f"{high:g} in every one"
+    remedy = f'ranking.loss = "log_loss": {ranking.loss} learns from no others'
+    if not of_lists:
+        remedy = "ranking.negatives.observed = true, and others are learned from as well"
+    raise DataError(
+        f"schema.targets.{name} = {targets[name].value!r} is {value} of the training rows whose first target, {first}, "
+        f"is above 0, and those are the rows that the ranker learns from, with negatives sampled for them: there is "
+        f"nothing to learn. Set {remedy}."
+    )
 
 
 def _train(events: ibis.Table) -> ibis.Table:

@@ -79,13 +79,14 @@ def score(recommender: Recommender, prepared: Prepared, split: Split, reporter: 
 
     A log with real negatives gives its rows as they are. Where the ranker learns from sampled negatives, each
     relevant row is joined by as many negatives as in training, drawn by popularity from the items that the
-    user has no event with in any split: a held-out favourite is never counted as a mistake.
+    user has no event with in any split: a held-out favourite is never counted as a mistake. Other rows are there
+    if the ranker learns from them.
     """
     recipe = recommender.bundle.recipe
     choice = recipe.ranking.negatives if recipe.ranking is not None else Negatives(sampled=0)
     sampled = choice.sampled if prepared.schema.has_users and prepared.schema.has_items else 0
-    relevant_only = bool(sampled) and not choice.observed
-    events = EventRows(prepared, split, relevant_only=relevant_only)
+    observed_too = not sampled or choice.with_observed(prepared.schema.targets)
+    events = EventRows(prepared, split, relevant_only=not observed_too)
     rows = ranking_rows(
         events,
         Gather(
@@ -117,9 +118,9 @@ def score(recommender: Recommender, prepared: Prepared, split: Split, reporter: 
         np.concatenate([np.zeros((0, len(predictions.targets)), np.float32), *targets]),
         np.concatenate([np.zeros(0, np.float32), *weights]),
         observed_N,
-        None if relevant_only or not prepared.schema.targets else _groups(events, recipe.seed, observed_N),
+        _groups(events, recipe.seed, observed_N) if observed_too and prepared.schema.targets else None,
         predictions,
-        _words(split, sampled, choice.observed),
+        _words(split, sampled, observed_too),
     )
 
 

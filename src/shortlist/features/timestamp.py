@@ -16,10 +16,6 @@ from shortlist.features.values import as_seconds
 from shortlist.recipe import features as recipe
 from shortlist.schema import Column, Kind, Side
 
-_FIRST_SECOND = -62_135_596_800
-_LAST_SECOND = 253_402_300_799
-"""Years 1 to 9999. What lies outside is missing: most likely milliseconds taken for seconds."""
-
 
 def _hour(seconds_n: Longs) -> Longs:
     return seconds_n // 3600 % 24
@@ -72,7 +68,5 @@ class Timestamp(FeatureTransform):
 
     def apply(self, values: pa.Array) -> list[Ints]:
         """Take the times apart."""
-        x_n = as_seconds(values)
-        valid_n = (x_n >= _FIRST_SECOND) & (x_n <= _LAST_SECOND)
-        seconds_n = np.floor(np.where(valid_n, x_n, 0)).astype(np.int64)
+        seconds_n, valid_n = as_seconds(values)
         return [np.where(valid_n, 1 + _PARTS[part][1](seconds_n), 0).astype(np.int32) for part in self.parts]

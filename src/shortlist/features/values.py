@@ -18,12 +18,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 Doubles = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
+Longs = npt.NDArray[np.int64]
 
 _INTEGER = re.compile(r"[+-]?[0-9]+", re.ASCII)
 _INT64 = range(-(2**63), 2**63)
 _INTEGRAL_FLOATS_BELOW = 2.0**53
 _INT_TYPES = frozenset({pa.int8(), pa.int16(), pa.int32(), pa.int64()})
 _FLOAT_TYPES = frozenset({pa.float32(), pa.float64()})
+_FIRST_SECOND, _LAST_SECOND = -62_135_596_800, 253_402_300_799
+"""Years 1 to 9999; what lies outside is no time: most likely milliseconds taken for seconds."""
 
 
 def as_text(values: pa.Array) -> pa.Array:
@@ -86,27 +90,35 @@ def as_floats(values: pa.Array) -> Doubles:
     return _parsed(values, float)
 
 
-def as_seconds(values: pa.Array) -> Doubles:
-    """As Unix seconds, NaN where missing.
+def as_seconds(values: pa.Array, unit: float = 1.0) -> tuple[Longs, Flags]:
+    """As whole Unix seconds, rounded down, 0 where missing; and where there is a time, of the years 1 to 9999.
 
-    Numbers are seconds already, dates and times are converted, text is a number or ISO 8601. A time without
-    a zone is in UTC.
+    Numbers count units, of which a second has `unit`; dates and times are converted; text is a number or ISO 8601. A
+    time without a zone is in UTC.
     """
+    seconds_n = _seconds(values, unit)
+    valid_n = (seconds_n >= _FIRST_SECOND) & (seconds_n <= _LAST_SECOND)
+    return np.floor(np.where(valid_n, seconds_n, 0)).astype(np.int64), valid_n
+
+
+def _seconds(values: pa.Array, unit: float) -> Doubles:
     if pa.types.is_temporal(values.type):
         try:
-            seconds = values.cast(pa.timestamp("s"), safe=False).cast(pa.int64())
+            times = values if pa.types.is_timestamp(values.type) else values.cast(pa.timestamp("s"), safe=False)
+            return as_floats(pc.floor_temporal(times, unit="second").cast(pa.timestamp("s", times.type.tz)).cast(pa.int64()))
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
             return np.full(len(values), np.nan)
-        return as_floats(seconds)
-    return _parsed(values, _seconds) if _is_text(values.type) else as_floats(values)
+    if not _is_text(values.type):
+        return as_floats(values) / unit
 
+    def read(text: str) -> float:
+        try:
+            return float(text) / unit
+        except ValueError:
+            time = datetime.fromisoformat(text.strip())
+            return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
 
-def _seconds(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        time = datetime.fromisoformat(text.strip())
-        return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
+    return _parsed(values, read)
 
 
 def _parsed(values: pa.Array, parse: Callable[[str], float]) -> Doubles:

@@ -57,9 +57,16 @@ class Embeddings(nn.Module):
         names = [column.name for column in columns]
         for setting, given in (("embedding_dims", dims), ("compress", settings.compress)):
             for name in given:
+                if name in _indicators(settings):
+                    raise UserError(f"{setting} names {name!r}, which indicators names too, and so has no embedding")
                 if name not in names:
                     raise UserError(f"{setting} names {name!r}, no such column.{did_you_mean(name, names)}")
         self.dims = {name: dims.get(name, settings.embedding_dim) for name in names}
+        for column in columns:
+            if column.side == Side.PAST and column.name in dims:
+                raise UserError(
+                    f"embedding_dims names {column.name!r}, whose width is that of the items it is added to"
+                )
         # An event is the sum of what is known of it.
         past = {column.name: self.dims[ITEM_ID] for column in columns if column.side == Side.PAST}
         self.dims |= past
@@ -154,7 +161,9 @@ class _Indicators:
 
     def __init__(self, inputs: Inputs, names: Sequence[str]) -> None:
         fields = [column.name for column in inputs.fields]
-        for name in names:
+        for place, name in enumerate(names):
+            if name in names[:place]:
+                raise UserError(f"indicators names {name!r} twice")
             if inputs.history is not None and name == inputs.history.name:
                 raise UserError(f"indicators names {name!r}, which the history embeds. Leave it out of indicators.")
             if name not in fields:

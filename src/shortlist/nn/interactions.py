@@ -17,7 +17,8 @@ class FactorisationMachine(nn.Module):
 
     Rendle: Factorization Machines, ICDM 2010. A row of the table holds a value's vector and, beside it, its first-order
     weight for each output: one gather brings both. A number x has a vector and weights of its own, which enter times
-    x. With several outputs the pairwise term is common to them, and the weights tell them apart.
+    x. With several outputs each adds up the products of the pairs by its own weights of the D factors; a single one
+    weighs them all by 1.
     """
 
     def __init__(self, dim: int, outputs: int, numbers: int, std: float) -> None:
@@ -27,16 +28,25 @@ class FactorisationMachine(nn.Module):
         self.vector_ND = nn.Parameter(torch.randn(numbers, dim) * std)
         self.weight_NO = nn.Parameter(torch.zeros(numbers, outputs))
         self.bias_O = nn.Parameter(torch.zeros(outputs))
+        # Around 1, and not all alike: to a softmax over outputs, a term that is common to them says nothing.
+        self.factor_DO = nn.Parameter(1 + 0.1 * torch.randn(dim, outputs)) if outputs > 1 else None
 
     def forward(self, rows_BCW: Tensor, numbers_BN: Tensor) -> Tensor:
         """outputs_BO; the W columns of a row are its D and its O."""
         sum_BD, weights_BO = rows_BCW.sum(1).split([self.dim, self.outputs], dim=1)
         linear_BO: Tensor = weights_BO + numbers_BN @ self.weight_NO + self.bias_O
+        if self.factor_DO is not None:
+            return linear_BO + self._products(rows_BCW[:, :, : self.dim], sum_BD, numbers_BN) @ self.factor_DO
         # Sum over all pairs of their products, in linear time: (|Σv|² - Σ|v|²) / 2.
         vectors_BV = rows_BCW[:, :, : self.dim].flatten(1)
         squares_B1 = _squared(vectors_BV) + numbers_BN.square() @ _squared(self.vector_ND)
         pairs_B1 = (_squared(sum_BD + numbers_BN @ self.vector_ND) - squares_B1) / 2
         return linear_BO + pairs_B1
+
+    def _products(self, vectors_BCD: Tensor, sum_BD: Tensor, numbers_BN: Tensor) -> Tensor:
+        """product_BD: each factor of the products, summed over all pairs."""
+        squares_BD = vectors_BCD.square().sum(1) + numbers_BN.square() @ self.vector_ND.square()
+        return ((sum_BD + numbers_BN @ self.vector_ND).square() - squares_BD) / 2
 
 
 def pairwise_dots(vectors_BCD: Tensor) -> Tensor:

@@ -3,23 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
 from shortlist.core.settings import Settings
 
+Width = Annotated[int, Field(ge=1)]
+"""Of a layer."""
+
 
 class NetworkSettings(Settings):
     """Settings of models with hidden layers."""
 
-    hidden: tuple[int, ...] = (256, 128)
+    hidden: tuple[Width, ...] = (256, 128)
     """Widths of the hidden layers."""
     dropout: float = Field(0.0, ge=0, lt=1)
-    """Share of each hidden layer's units that a training step leaves out."""
+    """Share of the units of each layer in `hidden` that a training step leaves out."""
     batch_norm: bool = False
-    """Normalise each hidden layer over the batch, before its ReLU."""
+    """Normalise each layer in `hidden` over the batch, before its ReLU."""
+
+    @model_validator(mode="after")
+    def _has_layers_for_it(self) -> Self:
+        if not self.hidden and (self.dropout or self.batch_norm):
+            given = f"dropout = {self.dropout:g}" if self.dropout else "batch_norm = true"
+            raise ValueError(f"{given} is of the layers in hidden, and there are none: set hidden, or leave it out")
+        return self
 
 
 class BatchNorm(nn.BatchNorm1d):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sized
 from typing import Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
@@ -69,8 +69,8 @@ class Optimiser(Settings):
     """How one group of parameters is updated."""
 
     name: Literal["adamw", "adam", "adagrad", "rowwise_adagrad", "sparse_adam", "ftrl", "sgd"] = "adamw"
-    """adamw, adam, adagrad, sgd; ftrl (FTRL-proximal, for the wide part); rowwise_adagrad (one rate for a row of a table)
-    and sparse_adam (moments of the batch's rows alone), both for tables."""
+    """adamw, adam, adagrad, sgd; ftrl (FTRL-proximal, for the wide part); for tables rowwise_adagrad (one rate for each
+    row) and sparse_adam (moments of the batch's rows alone)."""
     lr: float = Field(1e-3, gt=0)
     """Learning rate (alpha of FTRL)."""
     weight_decay: float = Field(0.0, ge=0)
@@ -173,15 +173,24 @@ class Negatives(Settings):
     source: Literal["uniform", "popularity", "candidates"] = "candidates"
     """candidates: from the user's own retrieved candidates, what the ranker will meet in the funnel. Without retrieval,
     `popularity` takes its place."""
-    observed: bool = False
-    """Also learn from observed rows whose target is 0; where none are sampled they always count."""
+    observed: bool | None = None
+    """Also learn from observed rows whose first target is 0; where none are sampled they always count. Default: where
+    there are several targets, for rows whose first target is not 0 may tell nothing of the others."""
     keep: float = Field(1.0, gt=0, le=1)
     """Share of the observed rows whose first target is 0 that an epoch learns from, drawn anew for each; probabilities
     are corrected for it. `batch_size` counts the rows before it."""
 
+    def with_observed(self, targets: Sized) -> bool:
+        """Whether a ranker of these targets learns from, and is measured on, rows whose first target is 0 too."""
+        if self.sampled == 0:
+            return True
+        return len(targets) > 1 if self.observed is None else self.observed
+
 
 AFTER_TRAINING = frozenset({"calibration", "score"})
 """Settings of [ranking] that say how the trained model's outputs are read: with others it is not trained anew."""
+LIST_LOSSES = ("bpr", "softmax")
+"""Losses that compare a relevant row with the negatives sampled for it, and learn from no other row."""
 
 
 class Ranking(Training):
@@ -223,7 +232,7 @@ class Ranking(Training):
     @model_validator(mode="after")
     def _has_its_negatives(self) -> Ranking:
         drawn, keep = self.negatives.sampled, self.negatives.keep
-        if self.loss in ("bpr", "softmax") and drawn == 0:
+        if self.loss in LIST_LOSSES and drawn == 0:
             raise Contradictions(
                 Problem(
                     "loss",

@@ -146,6 +146,8 @@ class Schema:
     has_users: bool = True
     has_items: bool = True
     has_time: bool = True
+    time_unit: float = 1.0
+    """How many units of the log's timestamp, where it is a number, a second has: 1000 for milliseconds."""
     weighted: bool = False
     id_types: Mapping[str, str]
     """`user` and `item` -> `int` or `text`: the type that ids are looked up as."""

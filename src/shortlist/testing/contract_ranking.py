@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from shortlist.core.seeding import stream
 from shortlist.models.base import RankingModel
@@ -21,7 +22,7 @@ from shortlist.nn.batch import Batch, Labels
 from shortlist.nn.history import Encoding
 from shortlist.recipe.sections import Model, Ranking
 from shortlist.schema import Inputs, Kind, Schema, Side, Target, TargetKind
-from shortlist.testing.contract import ROWS, Answer, ModelContract, train
+from shortlist.testing.contract import ROWS, STEPS, Answer, ModelContract, train
 from shortlist.testing.inputs import random_rows, ranking_inputs, toy_schema, unknown_rows
 from shortlist.training.ranking_loss import RankingLoss
 
@@ -79,6 +80,26 @@ class RankingContract(ModelContract[RankingModel]):
 
         assert outputs_BO.shape == (5, 3 + 1 + 1)
         assert torch.isfinite(outputs_BO).all()
+
+    def test_learns_classes_and_values_by_heart(self) -> None:
+        """A term that is common to all outputs would be lost on them: a softmax does not see it."""
+        targets = (
+            Target(name="shelf", kind=TargetKind.MULTICLASS, classes=("a", "b", "c")),
+            Target(name="dwell", kind=TargetKind.REGRESSION),
+        )
+        inputs = replace(ranking_inputs(), targets=targets)
+        model, batch = self._built_for(inputs), Batch.of(random_rows(inputs, ROWS))
+        class_B, value_B = torch.arange(ROWS) % 3, torch.linspace(-1, 1, ROWS)
+
+        def loss() -> Tensor:
+            outputs_BO = model(batch)
+            of_classes = functional.cross_entropy(outputs_BO[:, :3], class_B)
+            return of_classes + functional.mse_loss(outputs_BO[:, 3], value_B)
+
+        train(model, loss, STEPS)
+        model.eval()
+        with torch.inference_mode():
+            assert loss().item() < 0.3
 
     @pytest.mark.parametrize("history", get_args(Encoding))
     def test_reads_a_history_every_way(self, history: Encoding) -> None:

@@ -9,7 +9,7 @@ float32, and so does validation, as a model is served. A logit rounded to bf16 w
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from shortlist.core.errors import EnvironmentFault
+from shortlist.nn.heads import Head
 from shortlist.recipe.sections import Compute
 from shortlist.training.layers import parts_of_layers
 
@@ -45,7 +46,7 @@ class Precision:
         """Until the block ends the layers of `model` multiply in this precision whenever it trains."""
         low = _LOW.get(self.name)
         parts = parts_of_layers(model) if low is not None else []
-        heads = [layer for part in parts for layer in part.modules() if _is_head(layer)]
+        heads = _heads(parts)
         with _tf32(self):
             for head in heads:
                 head.forward = _in_float32(head, head.forward)
@@ -58,9 +59,11 @@ class Precision:
                     del module.forward
 
 
-def _is_head(layer: nn.Module) -> bool:
-    """Whether it is a layer too narrow for the units that multiply fast in lower precision, as one of logits."""
-    return isinstance(layer, nn.Linear) and layer.out_features < _NARROW
+def _heads(parts: Sequence[nn.Module]) -> set[nn.Module]:
+    """Layers of outputs, and those too narrow for the units that multiply fast in lower precision."""
+    layers = [layer for part in parts for layer in part.modules()]
+    narrow = {layer for layer in layers if isinstance(layer, nn.Linear) and layer.out_features < _NARROW}
+    return narrow.union(*(layer.last_layers() for layer in layers if isinstance(layer, Head)))
 
 
 def _in_float32(layer: nn.Module, forward: Forward) -> Forward:

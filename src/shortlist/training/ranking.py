@@ -70,7 +70,7 @@ class RankingTask:
         self.places = [[target.name for target in told].index(target.name) for target in self.targets]
         self.metric = metric_names(self.targets)[0]
         self.of_outputs = RankingLoss(self.targets, settings, told)
-        observed = settings.negatives.observed or settings.negatives.sampled == 0
+        observed = settings.negatives.with_observed(told)
         self.train_rows = EventRows(prepared, Split.TRAIN, relevant_only=not observed)
         self.valid_rows = EventRows(prepared, Split.VALID, relevant_only=not observed)
         self.train_sampler = sampler_for(prepared, settings, (Split.TRAIN,), candidates_UK)

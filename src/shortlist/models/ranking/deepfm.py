@@ -16,7 +16,7 @@ from shortlist.nn.featuriser import EmbeddingSettings, with_weights
 from shortlist.nn.heads import ALONE, TaskSettings, build_head
 from shortlist.nn.history import HistorySettings
 from shortlist.nn.interactions import FactorisationMachine
-from shortlist.nn.mlp import NetworkSettings, network
+from shortlist.nn.mlp import NetworkSettings, Width, network
 from shortlist.schema import Inputs
 
 
@@ -26,7 +26,7 @@ class DeepFM(RankingModel):
     class Config(EmbeddingSettings, NetworkSettings, HistorySettings):
         """Settings of `deepfm`."""
 
-        hidden: tuple[int, ...] = (400, 400, 400)
+        hidden: tuple[Width, ...] = (400, 400, 400)
         """Widths of the deep part; the paper's are the default."""
         tasks: TaskSettings = ALONE
         """How several targets share the network."""

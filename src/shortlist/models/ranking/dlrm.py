@@ -17,7 +17,7 @@ from shortlist.nn.featuriser import EmbeddingSettings, Featuriser
 from shortlist.nn.heads import ALONE, TaskSettings, build_head
 from shortlist.nn.history import HistorySettings
 from shortlist.nn.interactions import pairwise_dots
-from shortlist.nn.mlp import MLP, NetworkSettings, network
+from shortlist.nn.mlp import MLP, NetworkSettings, Width, network
 from shortlist.schema import Inputs
 
 
@@ -31,7 +31,7 @@ class DLRM(RankingModel):
     class Config(EmbeddingSettings, NetworkSettings, HistorySettings):
         """Settings of `dlrm`."""
 
-        bottom: tuple[int, ...] = Field((64, 16), min_length=1)
+        bottom: tuple[Width, ...] = Field((64, 16), min_length=1)
         """Widths of the bottom network; the last one is the embeddings' dim."""
         tasks: TaskSettings = ALONE
         """How several targets share the top network, whose widths `hidden` gives."""

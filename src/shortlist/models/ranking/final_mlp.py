@@ -15,7 +15,7 @@ from shortlist.nn.featuriser import Featuriser, MixedEmbeddingSettings
 from shortlist.nn.heads import ALONE, TaskSettings, build_head
 from shortlist.nn.history import HistorySettings
 from shortlist.nn.interactions import BilinearProduct
-from shortlist.nn.mlp import MLP, NetworkSettings, network
+from shortlist.nn.mlp import MLP, NetworkSettings, Width, network
 from shortlist.schema import Inputs
 
 
@@ -25,13 +25,13 @@ class FinalMLP(RankingModel):
     class Config(MixedEmbeddingSettings, NetworkSettings, HistorySettings):
         """Settings of `final_mlp`; `hidden`, `dropout` and `batch_norm` are the first stream's."""
 
-        hidden: tuple[int, ...] = Field((400, 400, 400), min_length=1)
+        hidden: tuple[Width, ...] = Field((400, 400, 400), min_length=1)
         """Widths of the first stream."""
-        second: tuple[int, ...] = Field((400,), min_length=1)
+        second: tuple[Width, ...] = Field((400,), min_length=1)
         """Widths of the second stream."""
         heads: int = Field(1, ge=1)
         """Parts that both streams' last layers are cut into, each multiplied with its like."""
-        gates: tuple[int, ...] = ()
+        gates: tuple[Width, ...] = ()
         """Widths of the networks that learn which features each stream sees; none to show everything to both."""
         tasks: TaskSettings = ALONE
         """How several targets share the streams."""

@@ -1,7 +1,7 @@
 """Logistic regression: one weight for each value and each number, the baseline that every other model has to beat.
 
-McMahan et al.: Ad Click Prediction: a View from the Trenches, KDD 2013. It is all of the group `wide`: as there, FTRL
-with L1 trains it to exact zeros by `ranking.wide`.
+McMahan et al.: Ad Click Prediction: a View from the Trenches, KDD 2013. It is all of the group `wide`, which
+`ranking.wide` trains by FTRL, and as there to exact zeros where it has an `l1`.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from torch.nn import functional
 from shortlist.models.base import RetrievalModel
 from shortlist.nn.batch import Batch
 from shortlist.nn.featuriser import Embeddings, Featuriser, MixedEmbeddingSettings, embedded
-from shortlist.nn.mlp import MLP
+from shortlist.nn.mlp import MLP, Width
 from shortlist.schema import Inputs
 
 
@@ -34,7 +34,7 @@ class TwoTower(RetrievalModel):
         """Width of each feature's embedding."""
         embedding_std: float = Field(0.05, gt=0)
         """Standard deviation of the values that embeddings begin with."""
-        hidden: tuple[int, ...] = ()
+        hidden: tuple[Width, ...] = ()
         """Widths of the hidden layers of both towers; none for a linear projection."""
         dropout: float = Field(0.0, ge=0, lt=1)
         """Dropout between the layers."""

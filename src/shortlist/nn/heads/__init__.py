@@ -1,7 +1,7 @@
 """From a trunk's last hidden layer to the outputs of every target: how several targets share a network.
 
-A model is a trunk and a head. With one target all heads but the towers of `mmoe` and `ple` come to the same linear
-layer; with several they differ in what the targets share.
+A model is a trunk and a head. With one target `shared_bottom` is a linear layer; with several, heads differ in what the
+targets share.
 """
 
 from __future__ import annotations

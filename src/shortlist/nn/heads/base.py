@@ -7,11 +7,15 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
+from shortlist.nn.mlp import MLP
 from shortlist.schema import Target
 
 
 class Head(nn.Module, ABC):
     """Outputs of every target from a representation that the trunk gives."""
+
+    towers: nn.ModuleList
+    """Each target's own layers, or one for all of them."""
 
     def __init__(self, targets: Sequence[Target]) -> None:
         super().__init__()
@@ -20,6 +24,10 @@ class Head(nn.Module, ABC):
     @abstractmethod
     def raw(self, x_BW: Tensor) -> Tensor:
         """outputs_BO of the representation alone."""
+
+    def last_layers(self) -> list[nn.Module]:
+        """The layers that give outputs: what they say is no input of another layer, and is not to be rounded."""
+        return [tower.layers[-1] if isinstance(tower, MLP) else tower for tower in self.towers]
 
     def joined(self, outputs_BO: Tensor) -> Tensor:
         """outputs_BO once all parts of a model are added up; a head that ties targets to each other does so here."""

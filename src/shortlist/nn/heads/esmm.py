@@ -17,7 +17,7 @@ from torch.nn import functional
 from shortlist.core.errors import UserError
 from shortlist.core.settings import Settings
 from shortlist.nn.heads.base import Head
-from shortlist.nn.mlp import MLP
+from shortlist.nn.mlp import MLP, Width
 from shortlist.schema import Target, TargetKind
 
 
@@ -25,7 +25,7 @@ class ESMMSettings(Settings):
     """Binary targets in the order in which they happen, each possible only after the one before."""
 
     kind: Literal["esmm"] = "esmm"
-    tower: tuple[int, ...] = (64,)
+    tower: tuple[Width, ...] = (64,)
     """Widths of each target's own layers after the trunk."""
 
 

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from shortlist.core.settings import Settings
 from shortlist.nn.heads.base import Head
-from shortlist.nn.mlp import MLP
+from shortlist.nn.mlp import MLP, Width
 from shortlist.schema import Target
 
 
@@ -28,9 +28,9 @@ class MMoESettings(Settings):
     kind: Literal["mmoe"] = "mmoe"
     experts: int = Field(4, ge=1)
     """Number of experts."""
-    hidden: tuple[int, ...] = Field((64,), min_length=1)
+    hidden: tuple[Width, ...] = Field((64,), min_length=1)
     """Widths of each expert's layers."""
-    tower: tuple[int, ...] = ()
+    tower: tuple[Width, ...] = ()
     """Widths of each target's own layers after the mixture."""
 
 

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from shortlist.core.settings import Settings
 from shortlist.nn.heads.base import Head
 from shortlist.nn.heads.mmoe import mixed
-from shortlist.nn.mlp import MLP
+from shortlist.nn.mlp import MLP, Width
 from shortlist.schema import Target
 
 
@@ -33,9 +33,9 @@ class PLESettings(Settings):
     """Experts of a level that serve all targets."""
     own: int = Field(2, ge=1)
     """Experts of a level that each target has to itself."""
-    hidden: tuple[int, ...] = Field((64,), min_length=1)
+    hidden: tuple[Width, ...] = Field((64,), min_length=1)
     """Widths of each expert's layers."""
-    tower: tuple[int, ...] = ()
+    tower: tuple[Width, ...] = ()
     """Widths of each target's own layers after the last level."""
 
 

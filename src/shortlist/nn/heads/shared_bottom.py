@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from shortlist.core.settings import Settings
 from shortlist.nn.heads.base import Head
-from shortlist.nn.mlp import MLP
+from shortlist.nn.mlp import MLP, Width
 from shortlist.schema import Target
 
 
@@ -21,7 +21,7 @@ class SharedBottomSettings(Settings):
     """Targets share the whole trunk."""
 
     kind: Literal["shared_bottom"] = "shared_bottom"
-    tower: tuple[int, ...] = ()
+    tower: tuple[Width, ...] = ()
     """Widths of each target's own layers after the trunk."""
 
 

@@ -6,18 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from shortlist.recipe.sections import (
-    Compute,
-    Data,
-    Evaluation,
-    Funnel,
-    Model,
-    Negatives,
-    Ranking,
-    Retrieval,
-    Schema,
-    Split,
-)
+from shortlist.recipe.sections import Compute, Evaluation, Funnel, Model, Negatives, Ranking, Retrieval, Schema
+from shortlist.recipe.sources import Data
+from shortlist.recipe.split import Split
 from shortlist.schema import Side
 from shortlist.tables.propose.holding_out import HoldingOut
 from shortlist.tables.propose.offered import Offered
@@ -108,11 +99,11 @@ def _stages(parts: Parts) -> list[list[str]]:
     if parts.targets.kind == "label":
         only = remark("The log has real negatives, and is ranked row by row: no retrieval, and no sampled negatives.")
         negatives = [*documented(Ranking, "negatives"), *_negatives({"sampled": 0, "observed": True})]
-        return [["[ranking]", *only, *_model(Ranking), *negatives, *_training(Ranking, "wide")]]
-    sampled = ["", "[ranking.negatives]", *offered(Negatives, "sampled", "source", "observed")]
+        return [["[ranking]", *only, *_model(Ranking), *_several(parts.targets), *negatives, *_training(Ranking, "wide")]]
+    sampled = ["", "[ranking.negatives]", *offered(Negatives, "sampled", "source"), *_observed()]
     return [
         ["[retrieval]", *_model(Retrieval), *_training(Retrieval)],
-        ["[ranking]", *_model(Ranking), *_training(Ranking, "wide"), *sampled],
+        ["[ranking]", *_model(Ranking), *_several(parts.targets), *_training(Ranking, "wide"), *sampled],
     ]
 
 
@@ -121,6 +112,25 @@ def _model(stage: type[Retrieval] | type[Ranking]) -> list[str]:
     return [
         *remark("Which model, and its settings: shortlist doctor --models"),
         f"model = {value({'name': default.name})}",
+    ]
+
+
+def _observed() -> list[str]:
+    return [*documented(Negatives, "observed"), "# observed = true"]
+
+
+def _several(targets: Targets) -> list[str]:
+    """What goes with several targets, where there are so many to choose from."""
+    names = [target.name for target in (*targets.chosen, *targets.others)]
+    if len(names) < 2:
+        return []
+    score = value(f"{names[0]} + 0.2 * {names[1]}")
+    return [
+        *remark(
+            "With several targets, ranking.model.tasks says what they share (such as mmoe or ple) and ranking.score "
+            "how they make one order; shortlist compare-tasks shows whether they help each other."
+        ),
+        f"# score = {score}",
     ]
 
 
