@@ -173,8 +173,17 @@ def stamped(result: Result, options: Options, given: Sequence[str]) -> dict[str,
         "versions": versions(*_PACKAGES),
         "seed": options.seed,
         "quick": options.quick,
-        "command": shlex.join(["python", "-m", "benchmarks", *given]),
+        "command": shlex.join(["python", "-m", "benchmarks", *_for_anyone(given)]),
     }
+
+
+def _for_anyone(given: Sequence[str]) -> list[str]:
+    """The command line without the folders of this machine."""
+    before = ["", *given]
+    return [
+        "DATA" if last == "--data" else "--data=DATA" if word.startswith("--data=") else word
+        for last, word in zip(before, given, strict=False)
+    ]
 
 
 def shown(result: Result) -> str:

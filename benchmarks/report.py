@@ -142,7 +142,7 @@ def _details(key: str, value: Any) -> str:
     title = title[:1].upper() + title[1:]
     if isinstance(value, Mapping) and value and all(isinstance(row, Mapping) for row in value.values()):
         return f"{title}:\n\n{_table_of(value)}"
-    return f"{title}: {line(value) if isinstance(value, Mapping) else cell(value)}.\n"
+    return f"{title}: {line(_flat(value)) if isinstance(value, Mapping) else cell(value)}.\n"
 
 
 def _table_of(rows: Mapping[str, Mapping[str, Any]]) -> str:

@@ -83,6 +83,13 @@ def test_json_is_one_line_and_is_kept(made_up: dict[str, object], capfd: pytest.
     assert json.loads((performance / "made_up-more.json").read_text()) == found
 
 
+@pytest.mark.parametrize("given", [["--data", "/home/ann/sets"], ["--data=/home/ann/sets"]])
+def test_the_command_that_is_kept_names_no_folder_of_the_machine(given: list[str]) -> None:
+    kept = command._for_anyone(["accuracy", "adult", *given, "--seeds", "2"])
+
+    assert " ".join(kept).replace("=", " ") == "accuracy adult --data DATA --seeds 2"
+
+
 def test_nothing_of_a_quick_run_is_kept(made_up: dict[str, object], capfd: pytest.CaptureFixture[str]) -> None:
     assert command.main(["made_up", "--json", "--quick"]) == 0
     assert json.loads(capfd.readouterr().out)["quick"] is True

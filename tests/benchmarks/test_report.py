@@ -64,6 +64,14 @@ def test_the_page_shows_every_result_and_no_other(tmp_path: Path) -> None:
     assert "(performance/train.svg)" in page
 
 
+def test_a_detail_leaves_out_its_single_rounds(tmp_path: Path) -> None:
+    folder = tmp_path / "performance"
+    _stored(folder, "prepare", details={"whole": {"wall_s": 18.25, "rounds": [{"wall_s": 18.0}, {"wall_s": 18.5}]}})
+    write_report(folder)
+
+    assert "Whole: wall s 18.25." in (tmp_path / "performance.md").read_text()
+
+
 def test_bars_grow_with_the_logarithm() -> None:
     root = ElementTree.fromstring(
         bars([("limit", 100.0, "limit"), ("ours", 10.0, "ours"), ("a<b", 1.0, "peer")], "rows")
