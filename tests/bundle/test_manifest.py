@@ -60,11 +60,12 @@ def test_another_size_is_noticed_without_hashes(folder: Path) -> None:
         check_manifest(folder, hashes=False)
 
 
-def test_another_format_says_who_wrote_it(folder: Path) -> None:
-    write_json(folder / NAME, {"format": 99, "shortlist": "9.9", "parts": []})
+@pytest.mark.parametrize("written", [1, 99])
+def test_another_format_says_who_wrote_it(folder: Path, written: int) -> None:
+    write_json(folder / NAME, {"format": written, "shortlist": "9.9", "files": {}})
 
     with pytest.raises(
-        BundleError, match=rf"has bundle format 99, written by shortlist 9\.9; .* reads format {FORMAT}"
+        BundleError, match=rf"has bundle format {written}, written by shortlist 9\.9; .* reads format {FORMAT}"
     ):
         check_manifest(folder)
 
@@ -75,9 +76,9 @@ BROKEN = [
     "[]",
     "3",
     "{}",
-    '{"format": 1}',
-    '{"format": 1, "files": 3}',
-    '{"format": 1, "files": {"recipe.json": {}}}',
+    f'{{"format": {FORMAT}}}',
+    f'{{"format": {FORMAT}, "files": 3}}',
+    f'{{"format": {FORMAT}, "files": {{"recipe.json": {{}}}}}}',
 ]
 
 

@@ -9,6 +9,7 @@ from shortlist.data.known import KNOWN
 from shortlist.data.published import MADE_UP, PUBLISHED
 from tests.cli.conftest import Shortlist
 
+RECIPES = Path(__file__).resolve().parents[2] / "recipes"
 NOBODY_LISTENS = "http://127.0.0.1:9/ml-1m.zip"
 
 
@@ -58,6 +59,19 @@ def test_a_log_is_made_up_and_another_converted(tmp_path: Path, shortlist: Short
     converted = shortlist("data", "convert", "outbrain", tmp_path)
     assert converted.code == 0
     assert f"{tmp_path}/displays.parquet" in converted.err
+
+
+def test_a_recipe_on_original_files_says_how_to_convert_them(tmp_path: Path, shortlist: Shortlist) -> None:
+    run = ("prepare", RECIPES / "frappe.toml", "--data", tmp_path, "--runs", tmp_path / "runs")
+    assert "data convert" not in shortlist(*run).err
+
+    for name in PUBLISHED["frappe"].files:
+        (tmp_path / name).touch()
+    said = shortlist(*run)
+
+    assert said.code == 3
+    assert f"nothing at {tmp_path}/train.parquet" in said.err
+    assert said.err.endswith(f"convert them: shortlist data convert frappe {tmp_path}\n")
 
 
 def test_original_files_that_are_not_there_are_named(tmp_path: Path, shortlist: Shortlist) -> None:

@@ -18,6 +18,7 @@ import pytest
 
 from shortlist.bundle.recommender import Recommender
 from tests.cli.conftest import USERS, Shortlist
+from tests.evaluation.test_several_targets import world
 
 
 @pytest.fixture
@@ -163,3 +164,13 @@ def test_ctrl_c_in_the_middle_leaves_nothing(bundle: Path, tmp_path: Path) -> No
     assert process.returncode == 130
     assert said == "interrupted: nothing half-written was kept; run the same command again to go on\n"
     assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_of_several_targets_each_item_has_its_predictions(tmp_path: Path, shortlist: Shortlist) -> None:
+    world(tmp_path)
+
+    said = shortlist("recommend", tmp_path / "bundle", "--user", "u1", "--include-seen", "--json")
+
+    items = json.loads(said.out)[0]["items"]
+    assert list(items[0]["predictions"]) == ["click", "stars", "kind", "buy"]
+    assert [item["predictions"]["stars"] for item in items] == [float(item["item_id"][1:]) for item in items]

@@ -57,6 +57,44 @@ def test_the_ends_of_targets_are_known(data: Prepared) -> None:
     )
 
 
+def test_rows_that_contradict_what_targets_may_be_are_counted(data: Prepared) -> None:
+    """Training rows alone; a row is above the least of the targets before it that it tells."""
+    nan = float("nan")
+    rows: list[list[float]] = [
+        [1, 1, 1],
+        [0.5, 1, 0],
+        [0, nan, 1],
+        [nan, 0, 1],
+        [nan, nan, 1],
+        [1, 0, 0],
+        [0.25, 0.25, 0],
+        [0, 1, 1],
+    ]
+    shard = data.shards[0]
+    targets_nT = np.zeros((len(shard), 3), np.float32)
+    split_n = np.full(len(shard), Split.VALID, np.int8)
+    targets_nT[:8] = rows
+    targets_nT[8:] = [0.5, 1, 1]
+    split_n[:8] = Split.TRAIN
+    facts = ShardFacts.of(replace(shard, targets_nT=targets_nT, split=split_n))
+
+    assert facts.shares == 2
+    assert facts.out_of_turn_T == (0, 2, 3)
+
+
+def test_the_ends_of_relevant_training_rows_are_known(data: Prepared) -> None:
+    nan = float("nan")
+    shard = data.shards[0]
+    targets_nT = np.full((len(shard), 3), [0, 9, 9], np.float32)
+    targets_nT[:4] = [[1, 2, nan], [0.5, nan, nan], [1, -3, nan], [nan, 7, 7]]
+    split_n = np.full(len(shard), Split.TRAIN, np.int8)
+    split_n[4:6], targets_nT[4:6] = Split.VALID, [1, 8, 8]
+    facts = ShardFacts.of(replace(shard, targets_nT=targets_nT, split=split_n))
+
+    assert facts.relevant_lowest_T == (0.5, -3.0, None)
+    assert facts.relevant_highest_T == (1.0, 2.0, None)
+
+
 def test_facts_survive_json(data: Prepared) -> None:
     for facts in data.facts:
         assert ShardFacts.from_json(json.loads(json.dumps(asdict(facts), allow_nan=False))) == facts
@@ -67,4 +105,5 @@ def test_a_log_without_targets_is_all_relevant(data: Prepared) -> None:
     facts = ShardFacts.of(shard)
 
     assert facts.lowest_T == ()
+    assert (facts.shares, facts.out_of_turn_T) == (0, ())
     assert facts.rows(Selection(Split.TRAIN, relevant_only=True)) == facts.rows(Selection(Split.TRAIN))

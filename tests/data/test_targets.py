@@ -128,8 +128,13 @@ def test_each_row_keeps_its_targets_however_it_is_moved(tmp_path: Path, monkeypa
         ({"click": [1] * 8}, r"click = 'click' is 1 in every training row.*Expected rows of both kinds"),
         ({"stars": [2.5] * 8}, r"stars = 'stars / 5' is 0\.5 in every training row.*Expected different values"),
         ({"stars": [NAN] * 7 + [1.0]}, r"stars = 'stars / 5' is told by no training row"),
-        ({"stars": [1e200, -1e200] * 4}, r"stars has training values so large"),
-        ({"stars": [1e35, 1.0] * 4}, r"stars has training values so large"),
+        ({"stars": [1e200, -1e200] * 4}, r"stars has values as large as 2e\+199: expected less than 1e\+30"),
+        ({"stars": [1e35, 1.0] * 4}, r"stars has values as large as 2e\+34"),
+        ({"stars": [5.0, 1.0] * 3 + [1.0, -1e40]}, r"stars has values as large as 2e\+39"),
+        (
+            {"stars": [5 * (1.7e9 + 30 * step) for step in range(8)]},
+            r"about 1700000060 with a standard deviation of 42.*Subtract an origin .*such as 1700000060\.$",
+        ),
         ({"shelf": ["tea"] * 7 + ["cup"]}, r"shelf = 'shelf' has 1 value \('tea'\) in the training rows: expected"),
         ({"shelf": [None] * 7 + ["cup"]}, r"shelf = 'shelf' has 0 values in the training rows.*nothing to learn"),
         ({"click": ["yes", "no"] * 4}, r"it is string, neither.*kind = \"multiclass\""),
@@ -138,6 +143,13 @@ def test_each_row_keeps_its_targets_however_it_is_moved(tmp_path: Path, monkeypa
 def test_what_cannot_be_learned_is_refused(tmp_path: Path, columns: dict[str, list[Any]], message: str) -> None:
     with pytest.raises(DataError, match=message):
         prepared(tmp_path, **columns)
+
+
+def test_numbers_beyond_an_int64_are_learned(tmp_path: Path) -> None:
+    data = prepared(tmp_path, stars=[5e25, NAN, 1e25, None, -5e25, 1e25, None, 2e25])
+
+    assert data.schema.targets[1].deviation == pytest.approx(1e25 * np.std([1, 0.2, -1]), rel=1e-4)
+    assert np.nanmax(data.shards[0].targets_nT[:, 1]) == pytest.approx(1e25)
 
 
 def test_too_many_classes_are_refused(tmp_path: Path) -> None:
@@ -151,3 +163,52 @@ def test_too_many_classes_are_refused(tmp_path: Path) -> None:
     }
     with pytest.raises(DataError, match=r"has 1,098 values .*expected 2 to 1,000 classes\. Put rare ones together"):
         prepared(tmp_path, **log)
+
+
+SHOP = """
+[data]
+interactions = "log.parquet"
+[schema]
+user_id = "user"
+item_id = "item"
+targets.purchase = 'event == "purchase"'
+targets.cart = 'event == "cart"'
+targets.wanted = 'event in ("cart", "purchase")'
+[split]
+kind = "column"
+column = "part"
+[ranking]
+[compute]
+threads = 1
+"""
+EVENTS: dict[str, list[Any]] = {
+    "user": [1, 1, 1, 2, 2, 2],
+    "item": [1, 2, 3, 1, 2, 3],
+    "event": ["view", "cart", "purchase"] * 2,
+    "part": ["train"] * 4 + ["valid", "test"],
+}
+
+
+def shop(folder: Path, setting: str = "", **columns: list[Any]) -> Prepared:
+    pq.write_table(pa.table({**EVENTS, **columns}), folder / "log.parquet")
+    text = SHOP.replace("[ranking]", f"[ranking]\n{setting}")
+    prepare(parse_recipe(text, data_dir=folder), folder / "prepared")
+    return Prepared.open(folder / "prepared")
+
+
+def test_targets_that_no_relevant_row_has_are_learned_from_the_others(tmp_path: Path) -> None:
+    assert shop(tmp_path).manifest["rows"]["train"] == 4
+
+
+@pytest.mark.parametrize(
+    ("setting", "remedy"),
+    [
+        ("negatives = {observed = false}", r"Set ranking\.negatives\.observed = true"),
+        ('loss = "bpr"', r'Set ranking\.loss = "log_loss": bpr learns from no others'),
+        ('loss = "softmax"\nnegatives = {observed = true}', r'Set ranking\.loss = "log_loss": softmax learns'),
+    ],
+)
+def test_a_target_is_to_differ_over_the_rows_that_are_learned_from(tmp_path: Path, setting: str, remedy: str) -> None:
+    said = r"targets\.cart is 0 in every one of the training rows whose first target, purchase, is above 0.*"
+    with pytest.raises(DataError, match=said + remedy):
+        shop(tmp_path, setting)

@@ -141,3 +141,28 @@ def test_the_order_stays_and_weights_count_as_rows_do(fit: Fit) -> None:
 def test_logits_that_say_the_reverse_or_nothing_are_not_calibrated(fit: Fit, slope: float) -> None:
     logit_N, label_N, weight_N = rows(500, slope=slope)
     assert fit(logit_N if slope else np.full(500, 1 / 3), label_N, weight_N) is None
+
+
+@pytest.mark.parametrize("fit", [fit_platt, fit_isotonic])
+def test_a_rate_counts_as_so_many_rows_of_either_label(fit: Callable[..., Calibration | None]) -> None:
+    """A fifth of each row of rate .2 is positive: the same as five rows of which one is."""
+    logit_N = np.random.default_rng(7).normal(size=300)
+    fifths_N = np.random.default_rng(8).binomial(5, 1 / (1 + np.exp(-logit_N)))
+    label_N = (np.arange(5) < fifths_N[:, None]).ravel()
+    rates = fit(logit_N, fifths_N / 5, np.ones(300))
+    rows_of_five = fit(np.repeat(logit_N, 5), label_N, np.full(1500, 1 / 5))
+    assert rates is not None
+    assert rows_of_five is not None
+    assert len(np.unique(rates(logit_N))) > 200
+    assert rates(logit_N) == pytest.approx(rows_of_five(logit_N), abs=0.01)
+
+
+def test_rows_beyond_the_last_knot_have_the_rate_of_their_step() -> None:
+    """Two steps, as wide as the logits reach: each mean prediction is that of the rows it was fitted on."""
+    random = np.random.default_rng(9)
+    logit_N = np.concatenate([random.uniform(-9, -1, 5000), random.uniform(1, 9, 5000)])
+    label_N = random.random(10_000) < np.where(logit_N > 0, 0.3, 0.1)
+    found = fit_isotonic(logit_N, label_N, np.ones(10_000))
+    assert found is not None
+    for end_N in (logit_N > 7, logit_N < -7):
+        assert found(logit_N)[end_N].mean() == pytest.approx(label_N[end_N].mean(), abs=0.04)

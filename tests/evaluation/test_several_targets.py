@@ -103,6 +103,21 @@ def test_every_target_is_measured_on_the_rows_that_tell_it(tmp_path: Path) -> No
     json.dumps(metrics, allow_nan=False)
 
 
+def test_an_answer_tells_what_is_predicted_of_every_target(tmp_path: Path) -> None:
+    rec, _ = world(tmp_path, calibration={"buy": calibration_to_json(Platt(slope=2.0, offset=-1.0))})
+    best, *_ = rec.recommend([None], k=2, exclude_seen=False)[0]
+    item = int(str(best.item_id).removeprefix("i"))
+    assert best.score == OUTPUTS[item, 0]
+    assert best.predictions == {
+        "click": pytest.approx(1 / (1 + math.exp(-OUTPUTS[item, 0]))),
+        "stars": pytest.approx(item),
+        "kind": "red" if item % 2 else "blue",
+        "buy": pytest.approx(1 / (1 + math.exp(-(2 * OUTPUTS[item, 4] - 1)))),
+    }
+    assert json.dumps(best.predictions)
+    assert rec.present(rec.run(rec.requests([None]), 1, "retrieval"))[0][0].predictions is None
+
+
 def test_lists_are_measured_within_what_was_shown_together(tmp_path: Path) -> None:
     metrics = evaluate(*world(tmp_path))
     measured = metrics["stages"]["ranking"]
@@ -120,7 +135,9 @@ def test_sampled_negatives_are_in_no_group(tmp_path: Path) -> None:
     assert sampled["stages"]["ranking"]["map@12"] == plain["stages"]["ranking"]["map@12"]
     # A row that never happened tells nothing of its stars.
     assert sampled["tasks"]["stars"] == plain["tasks"]["stars"]
-    relevant = evaluate(*world(tmp_path / "third", negatives={"sampled": 2}))
+    assert evaluate(*world(tmp_path / "default", negatives={"sampled": 2}))["tasks"] == sampled["tasks"]
+    relevant = evaluate(*world(tmp_path / "third", negatives={"sampled": 2, "observed": False}))
+    assert relevant["protocol"]["ranking_rows"] < sampled["protocol"]["ranking_rows"]
     assert "map@12" not in relevant["stages"]["ranking"]
 
 

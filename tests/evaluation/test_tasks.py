@@ -46,6 +46,17 @@ def test_one_class_has_no_auc_and_no_rows_no_figure() -> None:
     assert reliabilities(click()) == {"calibration": []}
 
 
+def test_a_rate_is_the_goal_itself_and_for_auc_whether_it_happened() -> None:
+    """Sigmoids of 1/2 and predictions of 1/4 against rates of 0, .25 and .8, whose mean is .35."""
+    measured, bins = measure(click(0, 0.25, 0.8, calibrated=True)), reliabilities(click(0, 0.25, 0.8, calibrated=True))
+    assert measured["auc"].value == 0.5
+    assert measured["log_loss"].value == pytest.approx(-(0.35 * math.log(1 / 4) + 0.65 * math.log(3 / 4)))
+    assert measured["calibration_error"].value == pytest.approx(0.1)
+    assert measured["calibration_error_before"].value == pytest.approx(0.15)
+    assert bins["calibration"] == [{"predicted": 0.25, "observed": pytest.approx(0.35), "share": 1.0}]
+    assert bins["calibration_before"] == [{"predicted": 0.5, "observed": pytest.approx(0.35), "share": 1.0}]
+
+
 def test_a_regression_has_r2_and_its_error() -> None:
     target = Target(name="stars", kind=TargetKind.REGRESSION)
     task = Task(target, np.zeros((4, 1), np.float32), array(1, 2, 3, 9), array(1, 3, 5, 0), array(1, 1, 1, 0))

@@ -106,9 +106,12 @@ MOMENT = datetime(2000, 2, 29, 12, 34, 56, 789_000, tzinfo=UTC)
     ("values", "seconds"),
     [
         (pa.array([int(SECONDS), None]), [SECONDS, math.nan]),
-        (pa.array([SECONDS + 0.5]), [SECONDS + 0.5]),
+        (pa.array([SECONDS + 0.5, -0.5]), [SECONDS, -1.0]),
         (pa.array([MOMENT, None], pa.timestamp("us")), [SECONDS, math.nan]),
         (pa.array([MOMENT], pa.timestamp("ns", tz="Asia/Tokyo")), [SECONDS]),
+        (pa.array([datetime(1969, 12, 31, 23, 59, 59, 500_000)], pa.timestamp("us")), [-1.0]),
+        (pa.array([datetime(1969, 12, 31)], pa.date64()), [-86_400.0]),
+        (pa.array([1e300, -1e12, 1e12, math.nan]), [math.nan] * 4),
         (pa.array([date(2000, 2, 29), None]), [951_782_400.0, math.nan]),
         (pa.array(["951827696", "2000-02-29T12:34:56Z", "2000-02-29 12:34:56"]), [SECONDS] * 3),
         (pa.array(["2000-02-29T13:34:56+01:00", "2000-02-29"]), [SECONDS, 951_782_400.0]),
@@ -119,7 +122,18 @@ MOMENT = datetime(2000, 2, 29, 12, 34, 56, 789_000, tzinfo=UTC)
     ],
 )
 def test_seconds_of_every_type(values: pa.Array, seconds: list[float]) -> None:
-    np.testing.assert_array_equal(as_seconds(values), np.array(seconds), strict=True)
+    found_n, valid_n = as_seconds(values)
+
+    assert found_n.dtype == np.int64
+    np.testing.assert_array_equal(np.where(valid_n, found_n, np.nan), np.array(seconds), strict=True)
+
+
+@pytest.mark.parametrize("unit", [1e3, 1e6, 1e9])
+def test_numbers_count_units_and_dates_do_not(unit: float) -> None:
+    number = int(SECONDS * unit)
+    for values in (pa.array([number]), pa.array([str(number)]), pa.array([MOMENT]), pa.array([MOMENT.isoformat()])):
+        found_n, valid_n = as_seconds(values, unit)
+        assert (found_n.tolist(), valid_n.tolist()) == ([int(SECONDS)], [True])
 
 
 @pytest.mark.parametrize(

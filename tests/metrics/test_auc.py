@@ -81,6 +81,7 @@ def test_a_class_whose_weights_are_all_0_is_not_there() -> None:
     [
         ([0.1, np.nan], [0, 1], None, "1 of 2 predictions are NaN"),
         ([0.1, 0.2], [0, 2], None, "labels must be 0 or 1, found 2"),
+        ([0.1, 0.2], [1, 0.25], None, "labels must be 0 or 1, found 0.25"),
         ([0.1, 0.2], [0.0, np.nan], None, "labels must be 0 or 1, found nan"),
         ([0.1, 0.2], [0, 1, 1], None, "arrays of one length"),
         ([[0.1, 0.2]], [[0, 1]], None, "arrays of one length"),

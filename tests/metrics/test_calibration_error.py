@@ -61,3 +61,7 @@ def test_refuses_no_bins_and_logits() -> None:
         calibration_error(np.array([0.5]), np.array([1]), bins=0)
     with pytest.raises(ValueError, match="are these logits"):
         calibration_error(np.array([2.5]), np.array([1]))
+
+
+def test_rates_between_0_and_1_are_what_is_predicted() -> None:
+    assert calibration_error(np.array([0.2, 0.7]), np.array([0.25, 0.6]), bins=2) == pytest.approx((0.05 + 0.1) / 2)

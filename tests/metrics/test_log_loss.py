@@ -49,3 +49,11 @@ def test_rows_of_weight_0_are_not_there() -> None:
 def test_refuses_logits(value: float) -> None:
     with pytest.raises(ValueError, match=r"must lie in \[0, 1\], found .* are these logits\?"):
         log_loss(np.array([0.5, value]), np.array([0, 1]))
+
+
+def test_a_rate_costs_as_so_many_rows_of_either_label() -> None:
+    assert log_loss(np.array([0.3, 0.6]), np.array([0.25, 0.0])) == pytest.approx(
+        log_loss(np.array([0.3, 0.3, 0.6]), np.array([1, 0, 0]), np.array([0.25, 0.75, 1.0]))
+    )
+    with pytest.raises(ValueError, match=r"labels must be 0 or 1, found 1\.5"):
+        log_loss(np.array([0.3]), np.array([1.5]))

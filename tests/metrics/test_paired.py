@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
-from shortlist.metrics._interval import Estimate, mean_interval
-from shortlist.metrics._paired import paired_bootstrap, paired_difference
+from shortlist.metrics._arrays import FloatArray
+from shortlist.metrics._interval import Estimate, auc_interval, mean_interval
+from shortlist.metrics._paired import paired_accuracy, paired_auc, paired_bootstrap, paired_difference, paired_r2
+from shortlist.metrics.accuracy import accuracy
+from shortlist.metrics.auc import auc
+from shortlist.metrics.r2 import r2
 
 
 def test_is_the_interval_of_the_differences_with_its_sign() -> None:
@@ -70,3 +76,47 @@ def test_refuses_what_is_not_paired() -> None:
         paired_difference(np.array([0.1, 0.2]), np.array([0.1]))
     with pytest.raises(ValueError, match="resamples must be at least 1, found 0"):
         paired_bootstrap(np.array([0.1, 0.2]), np.array([0.1, 0.2]), resamples=0)
+
+
+PAIRS = [(paired_auc, auc, "label"), (paired_r2, r2, "value"), (paired_accuracy, accuracy, "class")]
+PairedMetric = Callable[..., Estimate]
+Metric = Callable[..., float]
+
+
+def drawn(kind: str, rows: int, random: np.random.Generator) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Two predictions that are wrong by like amounts, together for the most part, and what happened."""
+    hidden, shared = random.normal(size=(2, rows))
+    a, b = (hidden + shared + 0.3 * random.normal(size=rows) for _ in range(2))
+    if kind == "value":
+        return a, b, hidden
+    labels = (hidden > 0).astype(np.float64)
+    return (a, b, labels) if kind == "label" else ((a > 0) * 1.0, (b > 0) * 1.0, labels)
+
+
+@pytest.mark.parametrize(("paired", "metric", "kind"), PAIRS)
+def test_rows_give_the_difference_of_the_two_metrics(paired: PairedMetric, metric: Metric, kind: str) -> None:
+    random = np.random.default_rng(16)
+    a, b, happened = drawn(kind, 200, random)
+    weight = random.random(200)
+    found = paired(a, b, happened, weight)
+    assert found.value == pytest.approx(metric(a, happened, weight) - metric(b, happened, weight))
+    assert found.low < found.value < found.high
+    turned = paired(b, a, happened, weight)
+    assert (turned.value, turned.low, turned.high) == pytest.approx((-found.value, -found.high, -found.low))
+    assert paired(a, a, happened, weight) == Estimate(0.0, 0.0, 0.0)
+
+
+@pytest.mark.parametrize(("paired", "metric", "kind"), PAIRS)
+def test_the_interval_of_rows_holds_0_as_often_as_it_says(paired: PairedMetric, metric: Metric, kind: str) -> None:
+    random = np.random.default_rng(17)
+    found = [paired(*drawn(kind, 200, random)) for _ in range(600)]
+    assert np.mean([each.low <= 0 <= each.high for each in found]) == pytest.approx(0.95, abs=0.025)
+
+
+def test_rows_in_pairs_tell_apart_what_two_separate_intervals_cannot() -> None:
+    random = np.random.default_rng(18)
+    score = random.normal(size=400)
+    label = score + random.normal(size=400) > 0
+    worse = score + 0.6 * random.normal(size=400)
+    assert auc_interval(worse, label).high > auc_interval(score, label).low
+    assert paired_auc(score, worse, label).low > 0

@@ -6,14 +6,17 @@ import contextlib
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from shortlist.bundle import manifest
 from shortlist.core.errors import UserError
 from shortlist.core.progress import Advance
+from shortlist.data import prepared
 from shortlist.models.catalogue import check_models
 from shortlist.pipeline.run import Run
 from shortlist.recipe import parse_recipe
@@ -146,6 +149,18 @@ def test_a_ranker_is_trained_anew_only_if_its_negatives_are_candidates(
 
     assert "retrieval" in reporter.done
     assert ("ranking" in reporter.done) is redone
+
+
+@pytest.mark.parametrize(("module", "left"), [(prepared, []), (manifest, ["prepare", "retrieval"])])
+def test_what_another_version_laid_out_is_made_anew(
+    tables: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, module: ModuleType, left: list[str]
+) -> None:
+    monkeypatch.setattr(module, "FORMAT", module.FORMAT + 1)
+    again, reporter = run(tables, folder)
+    again.walk("export")
+
+    assert reporter.left == left
+    assert reporter.done[-1] == "export"
 
 
 def test_a_run_without_its_ranker_tells_no_time_of_it(tables: Path, folder: Path) -> None:

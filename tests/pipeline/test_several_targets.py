@@ -147,8 +147,9 @@ def test_each_target_is_compared_with_its_twin(tables: Path, folder: Path) -> No
         ("buy", "auc"),
     ]
     table = reporter.lines[-1].splitlines()
-    assert table[0].split() == ["target", "metric", "together", "alone", "difference", "(validation)"]
+    assert table[0].split() == ["target", "metric", "together", "alone", "difference"]
     assert [line.split()[0] for line in table[1:5]] == ["click", "seconds", "colour", "buy"]
+    assert all(row.margin is not None and 0 < row.margin < 0.3 for row in found)
     best = read_json(folder / "ranking" / "history.json")
     assert found[0].together == max(entry["valid"]["auc"] for entry in best)
     assert sum("alone" in line or "best epoch" in line for line in reporter.lines) >= 4
@@ -157,6 +158,24 @@ def test_each_target_is_compared_with_its_twin(tables: Path, folder: Path) -> No
     assert compare_tasks(again) == found
     assert sum("done before" in line for line in reporter.lines) == 2 + 4
     assert not list((folder / "twins").glob(".*"))
+
+
+def test_the_ranker_and_its_twins_are_compared_on_the_rows_they_were_validated_on(tables: Path, folder: Path) -> None:
+    from shortlist.training.ranking_metrics import difference, metrics
+    from shortlist.training.validation_rows import ValidationRows
+
+    some, _ = run(tables, folder)
+    found = compare_tasks(some)
+    rows = ValidationRows(some.prepared, some.recipe, None)
+    predicted_NT, targets_NT, weight_N = rows.predicted(folder / "ranking")
+    together = metrics(some.prepared.schema.targets, predicted_NT, targets_NT, weight_N)
+    for place, (target, row) in enumerate(zip(some.prepared.schema.targets, found, strict=True)):
+        alone_N1, happened_N1, _ = rows.predicted(folder / "twins" / target.name, target)
+        apart = difference(target, predicted_NT[:, place], alone_N1[:, 0], targets_NT[:, place], weight_N)
+        assert np.array_equal(happened_N1[:, 0], targets_NT[:, place], equal_nan=True)
+        assert list(together.values())[place] == pytest.approx(row.together)
+        assert apart.value == pytest.approx(row.together - row.alone, abs=1e-6)
+        assert row.margin == pytest.approx((apart.high - apart.low) / 2)
 
 
 def test_a_twin_has_outputs_of_its_own_target_alone(tables: Path, folder: Path) -> None:
@@ -177,13 +196,36 @@ def test_a_twin_has_outputs_of_its_own_target_alone(tables: Path, folder: Path) 
 def test_a_target_that_is_better_alone_gets_a_warning(tasks: str, remedy: str) -> None:
     recipe = parse_recipe(RECIPE, overrides=[f"ranking.model.tasks={tasks}"])
     assert recipe.ranking is not None
-    rows = [Comparison("click", "auc", 0.8, 0.8009), Comparison("seconds", "r2", -0.05, 0.012)]
+    rows = [
+        Comparison("click", "auc", 0.8, 0.809, 0.0091),
+        Comparison("seconds", "r2", -0.05, 0.012, 0.0619),
+        Comparison("buy", "auc", 0.5, 0.9, None),
+    ]
     assert comparison_table(rows, recipe.ranking).splitlines() == [
-        "target   metric      together     alone  difference   (validation)",
-        "click    auc            .8000     .8009     -0.0009",
-        "seconds  r2            -.0500     .0120     -0.0620",
+        "target   metric      together     alone  difference",
+        "click    auc            .8000     .8090     -0.0090 ± .0091",
+        "seconds  r2            -.0500     .0120     -0.0620 ± .0619",
+        "buy      auc            .5000     .9000     -0.4000",
+        "On validation rows: together at the epoch that is best for the first target, alone each at its own best; "
+        "± the 95 % interval of the difference.",
         "warning: `seconds` is better alone (.0120 against -.0500): the targets hurt each other; try " + remedy,
     ]
+
+
+@pytest.mark.parametrize(
+    "model", ['{name = "mlp", tasks = "ple"}', '"logistic_regression"', '{name = "mlp", tasks = {kind = "ple"}}']
+)
+def test_no_remedy_is_offered_that_is_in_force_or_that_the_model_has_not(model: str) -> None:
+    recipe = parse_recipe(RECIPE, overrides=[f"ranking.model={model}", "ranking.loss_weights=uncertainty"])
+    assert recipe.ranking is not None
+    table = comparison_table([Comparison("buy", "auc", 0.5, 0.9, 0.1)], recipe.ranking)
+    assert table.endswith("the targets hurt each other")
+
+
+def test_a_table_of_no_target_says_so() -> None:
+    recipe = parse_recipe(RECIPE)
+    assert recipe.ranking is not None
+    assert comparison_table([], recipe.ranking).startswith("nothing to compare")
 
 
 @pytest.mark.parametrize(

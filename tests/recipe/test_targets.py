@@ -58,6 +58,15 @@ def test_a_mistake_is_named_where_it_is(line: str, where: str, message: str) -> 
     assert found[where].line == 4
 
 
+@pytest.mark.parametrize("name", ["..", ".", "a/b", "_seen", "2nd", "", "wish list", "übrig"])
+def test_a_name_is_one_that_a_folder_can_have(name: str) -> None:
+    (found,) = problems(f'{LOG}targets."{name}" = "click"\n{ALONE}')
+
+    assert found.where == f"schema.targets.{name}"
+    assert found.message.startswith("expected a name that begins with a letter and has only letters, digits, _ and -")
+    assert list(parse_recipe(f'{LOG}targets.Wish-list_2 = "click"\n{ALONE}').schema_.targets) == ["Wish-list_2"]
+
+
 @pytest.mark.parametrize(
     ("sections", "uses"),
     [
@@ -116,3 +125,26 @@ def test_rows_that_cannot_be_left_out(negatives: str, targets: str, message: str
 
     assert found.where == "ranking.negatives.keep"
     assert found.message.startswith(message)
+
+
+def test_focal_loss_cannot_make_good_for_rows_left_out() -> None:
+    (found,) = problems(
+        f'{LOG}targets.click = "click"\n[ranking]\nloss = "focal"\nnegatives.sampled = 0\nnegatives.keep = 0.5\n'
+    )
+
+    assert (found.where, found.line) == ("ranking.negatives.keep", 8)
+    assert found.message.startswith("0.5 moves probabilities, which log_loss can make good and focal cannot")
+
+
+@pytest.mark.parametrize("loss", ["bpr", "softmax"])
+def test_a_loss_over_lists_learns_nothing_from_observed_rows_of_one_target(loss: str) -> None:
+    click = 'targets.click = "click"\n'
+    ranking = f'[ranking]\nloss = "{loss}"\nnegatives = {{observed = true}}\n'
+    (found,) = problems(LOG + click + ranking)
+
+    assert (found.where, found.line) == ("ranking.negatives.observed", 7)
+    assert found.message.startswith(f"{loss} compares a positive with the negatives sampled for it, and learns nothing")
+    for text in (click + ranking.replace("true", "false"), click + STARS + ranking):
+        recipe = parse_recipe(LOG + text)
+        assert recipe.ranking is not None
+        assert recipe.ranking.loss == loss

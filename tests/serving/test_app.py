@@ -62,7 +62,7 @@ def test_the_documentation_describes_requests_and_answers(client: httpx.Client) 
         assert all("description" in field for field in fields.values())
         assert {"200", "400", "413", "422", "500"} == post["responses"].keys()
     items = page["components"]["schemas"]["Recommendation"]["properties"]
-    assert items.keys() == {"item_id", "score", "source", "title"}
+    assert items.keys() == {"item_id", "score", "source", "title", "predictions"}
 
 
 def test_every_example_of_the_documentation_works(client: httpx.Client) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -12,6 +13,8 @@ from pydantic import TypeAdapter
 
 from shortlist.bundle.recommender import Recommender
 from shortlist.serving.answers import ItemsAnswer
+from shortlist.serving.service import Service
+from tests.evaluation.test_several_targets import world
 
 KNOWN = 117
 STRANGER = 5
@@ -121,3 +124,12 @@ def test_rank_orders_the_candidates(client: httpx.Client, shop: Recommender) -> 
     assert ids(answer) == [item.item_id for item in expected]
     assert sorted(ids(answer)) == ["good-01", "good-07", "good-20"]
     assert answer["known_user"] is True
+
+
+def test_of_several_targets_each_item_has_its_predictions(tmp_path: Path) -> None:
+    recommender, _ = world(tmp_path)
+    service = Service(recommender)
+    body = service.rank_body.model_validate({"user_id": "u1", "candidates": ["i2", "i5"]})
+    answer = service.rank(body)
+    assert isinstance(answer, ItemsAnswer)
+    assert {item.item_id: (item.predictions or {})["stars"] for item in answer.items} == {"i2": 2.0, "i5": 5.0}

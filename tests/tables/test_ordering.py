@@ -54,6 +54,11 @@ def test_numbers_too_large_to_be_whole_stay_as_they_are(engine: DuckDB) -> None:
     assert _order(engine, columns, ["huge", "a"]) == ([1, 2, 0], 2)
 
 
+def test_numbers_beyond_an_int64_stay_as_they_are(engine: DuckDB) -> None:
+    columns = {"beyond": np.array([1e25, -1e300, 0.0]), "a": np.array([1, 2, 3])}
+    assert _order(engine, columns, ["beyond", "a"]) == ([1, 2, 0], 2)
+
+
 def test_no_column_and_no_row_have_no_bounds(engine: DuckDB) -> None:
     table = engine.table("rows", pa.table({"a": pa.array([], pa.int64())}))
     assert bounds(engine, table, []) == {}

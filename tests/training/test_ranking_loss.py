@@ -92,6 +92,13 @@ def test_uncertainty_passes_over_what_a_batch_does_not_tell() -> None:
     assert not outputs_BO.grad[:, 1:4].any()
 
 
+def test_uncertainty_does_not_hide_a_loss_that_is_no_number() -> None:
+    outputs_BO = OUTPUTS_BO.clone()
+    outputs_BO[0, 0] = math.nan
+
+    assert RankingLoss(TARGETS, settings(loss_weights="uncertainty"))(outputs_BO, LABELS).isnan()
+
+
 def test_binary_targets_take_the_recipes_loss() -> None:
     row = OUTPUTS_BO[:, 0], LABELS.targets_BT[:, 0], LABELS.weight_B
     assert LABELS.list_B is not None

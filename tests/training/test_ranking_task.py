@@ -138,7 +138,7 @@ def test_a_model_of_one_target_learns_it_from_data_with_several(tmp_path: Path) 
 def test_sampled_negatives_tell_nothing_but_that_they_are_none(tmp_path: Path) -> None:
     """Their binary targets are 0, other kinds are not known, and each list holds one positive and its negatives."""
     rows = [[1, 4.0, 0, 1], [1, 3.0, 1, 0]]
-    sampled = task(tmp_path, rows, KINDS, negatives={"sampled": 2, "source": "uniform", "observed": True})
+    sampled = task(tmp_path, rows, KINDS, negatives={"sampled": 2, "source": "uniform"})
     users = sampled.train_rows.prepared.shards[0].user
     ((_, step),) = sampled.steps(0)
     targets_BT, list_B = step.labels.targets_BT, step.labels.list_B
@@ -151,9 +151,47 @@ def test_sampled_negatives_tell_nothing_but_that_they_are_none(tmp_path: Path) -
         assert targets_BT[row].nan_to_num(-1).tolist() == [0, -1, -1, 0]
         assert step.batch.ids_BF[row, 0] == step.batch.ids_BF[int(list_B[row]), 0], "of its positive's user"
     for loss in ("log_loss", "focal", "bpr", "softmax"):
-        given = {"sampled": 2, "source": "uniform", "observed": True}
+        given = {"sampled": 2, "source": "uniform"}
         other = of(sampled.train_rows.prepared, loss=loss, negatives=given)
         assert torch.isfinite(other.loss(step))
+
+
+@pytest.mark.parametrize(
+    ("targets", "negatives", "positives"),
+    [
+        (KINDS[::3], {}, [2, 4]),
+        (KINDS[::3], {"observed": True}, [2, 4]),
+        (KINDS[:1], {}, [2]),
+    ],
+)
+def test_several_targets_are_learned_from_rows_whose_first_is_0_too(
+    targets: tuple[Target, ...], negatives: dict[str, bool], positives: list[int], tmp_path: Path
+) -> None:
+    """As in a shop's log: each row is a purchase, or a click, or neither; twice each, for two users."""
+    rows = [[0, 1], [1, 0], [0, 0], [0, 1]]
+    given = {"sampled": 1, "source": "uniform", **negatives}
+    learned = task(tmp_path, [row[: len(targets)] for row in rows], targets, negatives=given)
+    ((observed, step),) = learned.steps(0)
+    with torch.inference_mode():
+        _, measured_NT, _ = learned.predictions()
+
+    assert observed == (8 if positives[1:] else 2)
+    assert step.labels.targets_BT.sum(0).tolist() == positives
+    assert measured_NT.sum(0).tolist() == positives
+
+
+@pytest.mark.parametrize(
+    ("changed", "remedy"),
+    [({"negatives": {"sampled": 1, "observed": False}}, "observed = true"), ({"loss": "bpr"}, 'loss = "log_loss"')],
+)
+def test_a_target_that_the_rows_learned_from_tell_nothing_of_is_an_error(
+    changed: dict[str, Any], remedy: str, tmp_path: Path
+) -> None:
+    settings = {"negatives": {"sampled": 1}, **changed}
+    with pytest.raises(DataError, match=rf"bought is 0 in every one of the training rows .*{remedy}"):
+        task(tmp_path, [[0, 1], [1, 0]], KINDS[::3], **settings)
+    assert len(task(tmp_path, [[0, 1], [1, 0], [1, 1]], KINDS[::3], **settings).targets) == 2
+    assert len(task(tmp_path, [[0, 1], [1, 0]], KINDS[::3], negatives={"sampled": 1}).targets) == 2
 
 
 @pytest.fixture(scope="module")

@@ -39,6 +39,9 @@ class Recommendation:
     source: str
     """Which candidate source proposed it."""
     title: str | None = None
+    predictions: dict[str, float | str] | None = None
+    """Where there are several targets what is predicted of each: the probability of a binary one, the value of a
+    regression, the likeliest class of a multi-class one."""
 
 
 class Recommender:
@@ -94,14 +97,15 @@ class Recommender:
         if not self.bundle.has_ranking:
             return None
         settings = self.bundle.settings
+        model = Session(self.bundle.path / "ranking" / "model.onnx", self.threads)
         return Rank(
-            Session(self.bundle.path / "ranking" / "model.onnx", self.threads),
+            model,
             self.bundle.items,
             self._asking.id_of_item,
             settings.ranking_history,
             settings.retrieval_weight if self.bundle.has_retrieval else 0.0,
             predictions=self.predictions,
-            past=self.bundle.schema.side(Side.PAST),
+            past=self.bundle.schema.side(Side.PAST) if model.takes("history.past") else (),
         )
 
     @cached_property
@@ -130,7 +134,8 @@ class Recommender:
         users: ids as the tables have them; an unknown one, or None, is a new user.
         history: items of events after those the bundle knows of, oldest first; unknown items are dropped. They count
             as events of an unknown type, at the time of the request.
-        context, user_features: raw columns of U values; what is left out counts as missing, the time as now.
+        context, user_features: raw columns of U values; what is left out counts as missing, the time as now. Numbers
+            that tell the time are in the log's unit.
         exclude, candidates: items that must not be answered, and items to choose from.
         exclude_seen: leave out the items of the history; by default as the recipe says.
         """
@@ -194,7 +199,7 @@ class Recommender:
         return outputs_BO
 
     def present(self, found: Candidates) -> list[list[Recommendation]]:
-        """Candidates as ids, scores and titles."""
+        """Candidates as ids, scores and titles, with their predictions where there are several targets."""
         keys = self.bundle.item_keys.take(pa.array(found.item_UK.ravel())).to_pylist()
         titles = self.bundle.titles.take(pa.array(found.item_UK.ravel())).to_pylist()
         width = found.item_UK.shape[1]
@@ -207,11 +212,23 @@ class Recommender:
                         float(found.score_UK[u, i]),
                         found.sources[found.source_UK[u, i]],
                         titles[u * width + i],
+                        self._predictions(found, u, i),
                     )
-                    for i in np.flatnonzero(valid_K)
+                    for i in np.flatnonzero(valid_K).tolist()
                 ]
             )
         return answers
+
+    def _predictions(self, found: Candidates, u: int, i: int) -> dict[str, float | str] | None:
+        """What the ranker predicts of the targets of one candidate; None without a ranker, or of one target."""
+        targets = self.predictions.targets
+        if len(targets) < 2 or f"target.{targets[0].name}" not in found.columns:
+            return None
+        values = {target: found.columns[f"target.{target.name}"][u, i] for target in targets}
+        return {
+            target.name: target.classes[int(value)] if target.classes else float(value)
+            for target, value in values.items()
+        }
 
 
 def _is_free_for_a_bundle(path: Path) -> bool:

@@ -89,10 +89,11 @@ def _show(args: argparse.Namespace, recommender: Recommender) -> None:
 
 
 def _as_dicts(items: list[Recommendation]) -> list[dict[str, Any]]:
-    return [
-        {"rank": rank, "item_id": i.item_id, "score": i.score, "source": i.source, "title": i.title}
-        for rank, i in enumerate(items, 1)
-    ]
+    dicts = []
+    for rank, i in enumerate(items, 1):
+        told = {"rank": rank, "item_id": i.item_id, "score": i.score, "source": i.source, "title": i.title}
+        dicts.append(told if i.predictions is None else {**told, "predictions": i.predictions})
+    return dicts
 
 
 def table_lines(items: list[Recommendation]) -> list[str]:

@@ -13,7 +13,7 @@ from shortlist.data.adult import convert_adult
 from shortlist.data.criteo import make_criteo
 from shortlist.data.frappe import FILES as FRAPPE
 from shortlist.data.frappe import convert_frappe
-from shortlist.data.outbrain.files import REQUIRED
+from shortlist.data.outbrain.files import ALL_VIEWS, REQUIRED, VIEWS
 from shortlist.data.outbrain.make import make_outbrain
 from shortlist.data.outbrain.read import convert_outbrain
 
@@ -38,6 +38,13 @@ class Published:
     """The original files that it is converted from."""
     convert: Callable[[Path], list[Path]]
     """From the folder of the original files to the tables that it wrote beside them."""
+    either: tuple[str, ...] = ()
+    """Further original files of which one must be there."""
+
+    def missing(self, folder: Path) -> list[str]:
+        """The original files that are not in `folder`."""
+        choices = [*((file,) for file in self.files), *([self.either] if self.either else [])]
+        return [" or ".join(names) for names in choices if not any((folder / name).is_file() for name in names)]
 
 
 MADE_UP = {
@@ -60,9 +67,10 @@ PUBLISHED = {
         convert=convert_adult,
     ),
     "outbrain": Published(
-        title="Outbrain Click Prediction: 16,874,593 displays of ads; page_views_sample.csv or page_views.csv too",
+        title=f"Outbrain Click Prediction: 16,874,593 displays of ads; {VIEWS} or {ALL_VIEWS} too",
         page="https://www.kaggle.com/c/outbrain-click-prediction",
         files=REQUIRED,
+        either=(VIEWS, ALL_VIEWS),
         convert=convert_outbrain,
     ),
 }
@@ -94,9 +102,16 @@ def convert(name: str, folder: Path | str) -> list[Path]:
     if name not in PUBLISHED:
         raise UserError(f"no data set that can be converted is called `{name}`.{did_you_mean(name, PUBLISHED)}")
     known, folder = PUBLISHED[name], Path(folder)
-    if missing := [file for file in known.files if not (folder / file).is_file()]:
+    if missing := known.missing(folder):
+        expected = ", ".join([*known.files, *([" or ".join(known.either)] if known.either else [])])
         raise DataError(
-            f"{folder}: expected {', '.join(known.files)}; {', '.join(missing)} is not there. They are published at "
+            f"{folder}: expected {expected}; {', '.join(missing)} is not there. They are published at "
             f"{known.page}: fetch and unpack them there."
         )
     return known.convert(folder)
+
+
+def to_convert(folder: Path) -> str:
+    """What to do with a folder that holds the original files of a data set; empty where it does not."""
+    there = [name for name, known in PUBLISHED.items() if not known.missing(folder)]
+    return "".join(f" Those are the original files; convert them: shortlist data convert {n} {folder}" for n in there)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import ibis
@@ -10,8 +10,9 @@ import numpy as np
 import pyarrow as pa
 
 from shortlist.core.errors import DataError
+from shortlist.data.learned import check_learned
 from shortlist.features.numeric import rounded
-from shortlist.recipe.sections import LIST_LOSSES, Recipe
+from shortlist.recipe.sections import Recipe
 from shortlist.recipe.targets import TargetSetting
 from shortlist.schema import Split, Target, TargetKind
 from shortlist.tables.audit import Audit, Finding
@@ -23,6 +24,8 @@ from shortlist.tables.statistics import counts, moments
 MOST_CLASSES = 1_000
 _LARGEST = 1e30
 """Far from the end of float32."""
+_LEAST_SPREAD = 1e-5
+"""Least deviation of a regression target, as a share of its mean, of which float32 keeps more than 100 steps."""
 _CLASS, _NUMBER = "#class", "#number"
 
 
@@ -51,15 +54,31 @@ def _with_moments(engine: Engine, events: ibis.Table, targets: Sequence[Target])
     wanted = {
         found.name: (target(place), False) for place, found in enumerate(targets) if found.kind == TargetKind.REGRESSION
     }
+    _check_range(engine, events, {name: column for name, (column, _) in wanted.items()})
     known = moments(engine, _train(events), wanted)
     return tuple(_standardised(found, *known[found.name][2:]) if found.name in known else found for found in targets)
 
 
+def _check_range(engine: Engine, events: ibis.Table, columns: Mapping[str, str]) -> None:
+    """DataError where a value in any split is out of all proportion; `columns` are the targets' by their names."""
+    if not columns:
+        return
+    largest = events.aggregate(**{column: events[column].abs().max() for column in columns.values()})
+    found = engine.to_arrow(largest).to_pylist()[0]
+    for name, column in columns.items():
+        if (found[column] or 0.0) >= _LARGEST:
+            raise DataError(
+                f"schema.targets.{name} has values as large as {found[column]:.2g}: expected less than {_LARGEST:.1g}, "
+                "far from the end of float32. Divide them, or leave out the rows that cannot be right."
+            )
+
+
 def _standardised(found: Target, mean: float, deviation: float) -> Target:
-    if not (abs(mean) < _LARGEST and deviation < _LARGEST):
+    if 0 < deviation < _LEAST_SPREAD * abs(mean):
         raise DataError(
-            f"schema.targets.{found.name} has training values so large that their mean or deviation is more than "
-            f"{_LARGEST:.1g}. Divide them, or leave out the rows that cannot be right."
+            f"schema.targets.{found.name} has training values about {mean:.10g} with a standard deviation of "
+            f"{deviation:.2g}: float32, which holds 7 digits, would blur what makes them differ. Subtract an origin in "
+            f"its expression, such as {rounded(mean, 1e5 * deviation):.15g}."
         )
     deviation = rounded(deviation, deviation) if deviation else 1.0
     return replace(found, mean=rounded(mean, deviation), deviation=deviation)
@@ -103,9 +122,12 @@ def _check_different(engine: Engine, events: ibis.Table, recipe: Recipe) -> None
         ends |= {f"min_{place}": value.min(), f"max_{place}": value.max()}
         ends |= {f"relevant_min_{place}": value.min(where=relevant), f"relevant_max_{place}": value.max(where=relevant)}
     found = engine.to_arrow(train.aggregate(**ends)).to_pylist()[0]
+    kinds = {name: setting.kind for name, setting in targets.items()}
     for place, name in enumerate(list(targets) if recipe.ranking else list(targets)[:1]):
         _check_all_rows(recipe, name, found[f"min_{place}"], found[f"max_{place}"])
-        _check_rows_learned_from(recipe, name, found[f"relevant_min_{place}"], found[f"relevant_max_{place}"])
+        if recipe.ranking is not None:
+            low, high = found[f"relevant_min_{place}"], found[f"relevant_max_{place}"]
+            check_learned(kinds, recipe.ranking, name, low, high)
 
 
 def _check_all_rows(recipe: Recipe, name: str, low: float | None, high: float) -> None:
@@ -123,32 +145,6 @@ def _check_all_rows(recipe: Recipe, name: str, low: float | None, high: float) -
             f"learn. Expected {'rows of both kinds' if binary else 'different values'}; change the expression, "
             "or the split."
         )
-
-
-def _check_rows_learned_from(recipe: Recipe, name: str, low: float | None, high: float | None) -> None:
-    """DataError where a target of the ranker does not differ over the rows that it learns from.
-
-    The two ends are those over rows whose first target is above 0. Binary targets of sampled negatives are 0, and
-    nothing is known of their others.
-    """
-    targets, ranking = recipe.schema_.targets, recipe.ranking
-    if ranking is None or ranking.negatives.sampled == 0:
-        return
-    binary = targets[name].kind == TargetKind.BINARY
-    of_lists = binary and ranking.loss in LIST_LOSSES
-    if ranking.negatives.with_observed(targets) and not of_lists:
-        return
-    if (high or 0.0) > 0 if binary else low != high:
-        return
-    first, value = next(iter(targets)), "told by none" if high is None else f"{high:g} in every one"
-    remedy = f'ranking.loss = "log_loss": {ranking.loss} learns from no others'
-    if not of_lists:
-        remedy = "ranking.negatives.observed = true, and others are learned from as well"
-    raise DataError(
-        f"schema.targets.{name} = {targets[name].value!r} is {value} of the training rows whose first target, {first}, "
-        f"is above 0, and those are the rows that the ranker learns from, with negatives sampled for them: there is "
-        f"nothing to learn. Set {remedy}."
-    )
 
 
 def _train(events: ibis.Table) -> ibis.Table:

@@ -16,7 +16,7 @@ from shortlist.data.prepared import Prepared
 from shortlist.evaluation.ranking import score
 from shortlist.evaluation.tasks import Task
 from shortlist.funnel.calibration import Calibration, Isotonic, Platt
-from shortlist.metrics._arrays import BoolArray, FloatArray, IntArray, LabelArray
+from shortlist.metrics._arrays import FloatArray, IntArray, LabelArray
 from shortlist.metrics._binary import ranks, weight_below
 from shortlist.schema import Split, TargetKind
 
@@ -31,7 +31,7 @@ def choose_calibrations(
 ) -> dict[str, Calibration]:
     """A calibration for each binary target, fitted on the validation rows that evaluation would measure it on.
 
-    A target is left out, and the reporter told, where its rows have one label, or where a higher logit does not mean
+    A target is left out, and the reporter told, where its rows all have one rate, or where a higher logit does not mean
     a higher rate: no rising function would mend that, and any other would turn the order round.
     """
     rows = score(recommender, prepared, Split.VALID, reporter)
@@ -49,26 +49,28 @@ def choose_calibrations(
 
 def _fitted(task: Task, method: Method) -> Calibration | str:
     """The calibration, or why there is none."""
-    labels = np.unique(task.label_N[task.weight_N > 0])
-    if len(labels) < 2:
-        which = "there is no validation row" if not len(labels) else f"all validation rows have label {labels[0]:d}"
+    rates = np.unique(task.happened_N[task.weight_N > 0])
+    if len(rates) < 2:
+        which = "there is no validation row" if not len(rates) else f"all validation rows have label {rates[0]:g}"
         return f"{which}, and a rate is learned from rows of both"
-    fit = FITS[method](task.logit_N, task.label_N, task.weight_N)
+    fit = FITS[method](task.logit_N, task.happened_N, task.weight_N)
     return fit or "on the validation rows a higher logit does not mean a higher rate"
 
 
-def fit_platt(logit_N: FloatArray, label_N: BoolArray, weight_N: FloatArray) -> Platt | None:
+def fit_platt(logit_N: FloatArray, rate_N: LabelArray, weight_N: FloatArray) -> Platt | None:
     """The most likely slope and offset by Newton's method; None where the slope is not above 0.
 
     Labels are drawn in a little, to (N1 + 1) / (N1 + 2) and 1 / (N0 + 2) of N1 positive and N0 negative rows, so that
-    rows that a logit divides wholly have a finite slope (Platt 1999). Steps are halved until the likelihood rises: Lin,
-    Lin, Weng, A Note on Platt's Probabilistic Outputs for Support Vector Machines, Machine Learning 68, 2007.
+    rows that a logit divides wholly have a finite slope (Platt 1999); a rate between counts for both, by its share.
+    Steps are halved until the likelihood rises: Lin, Lin, Weng, A Note on Platt's Probabilistic Outputs for Support
+    Vector Machines, Machine Learning 68, 2007.
     """
     x_N, mean, deviation, weight_N = _standardised(logit_N, weight_N)
     if deviation == 0:
         return None
-    positive, negative = weight_N[label_N].sum(), weight_N[~label_N].sum()
-    goal_N = np.where(label_N, (positive + 1) / (positive + 2), 1 / (negative + 2))
+    rate_N = np.asarray(rate_N, np.float64)
+    positive, negative = weight_N @ rate_N, weight_N @ (1 - rate_N)
+    goal_N = rate_N * (positive + 1) / (positive + 2) + (1 - rate_N) / (negative + 2)
     x_N2 = np.stack([x_N, np.ones_like(x_N)], axis=1)
 
     def loss(line_2: FloatArray) -> float:
@@ -87,7 +89,7 @@ def fit_platt(logit_N: FloatArray, label_N: BoolArray, weight_N: FloatArray) -> 
     return Platt(slope=float(slope), offset=float(offset)) if slope > 0 else None
 
 
-def fit_isotonic(logit_N: FloatArray, label_N: BoolArray, weight_N: FloatArray) -> Isotonic | None:
+def fit_isotonic(logit_N: FloatArray, rate_N: LabelArray, weight_N: FloatArray) -> Isotonic | None:
     """The rising steps of least squared error by pooling adjacent violators; None where there is but one step.
 
     A knot stands at each step's mean logit, and straight lines between them: logits of one step keep their order (Oron,
@@ -96,11 +98,11 @@ def fit_isotonic(logit_N: FloatArray, label_N: BoolArray, weight_N: FloatArray) 
     """
     weight_N = np.asarray(weight_N, np.float64)
     kept = weight_N > 0
-    logit_N, label_N, weight_N = np.asarray(logit_N, np.float64)[kept], label_N[kept], weight_N[kept]
+    logit_N, rate_N, weight_N = np.asarray(logit_N, np.float64)[kept], rate_N[kept], weight_N[kept]
     group_N = _groups(logit_N, weight_N)
-    weight_G, rate_G = _means(group_N, label_N, weight_N)
+    weight_G, rate_G = _means(group_N, rate_N, weight_N)
     block_N = pooled(rate_G, weight_G)[group_N]
-    _, rate_P = _means(block_N, label_N, weight_N)
+    _, rate_P = _means(block_N, rate_N, weight_N)
     _, logit_P = _means(block_N, logit_N, weight_N)
     if len(rate_P) < 2:
         return None
@@ -108,7 +110,7 @@ def fit_isotonic(logit_N: FloatArray, label_N: BoolArray, weight_N: FloatArray) 
     return Isotonic(logits=tuple(logit_P.tolist()), probabilities=tuple(np.clip(rate_P, least, 1 - least).tolist()))
 
 
-FITS: Mapping[Method, Callable[[FloatArray, BoolArray, FloatArray], Calibration | None]] = {
+FITS: Mapping[Method, Callable[[FloatArray, LabelArray, FloatArray], Calibration | None]] = {
     "platt": fit_platt,
     "isotonic": fit_isotonic,
 }

@@ -93,7 +93,7 @@ def score(recommender: Recommender, prepared: Prepared, split: Split, reporter: 
             prepared,
             recommender.bundle.settings.ranking_history,
             own_item=not recommender.bundle.settings.exclude_seen,
-            past=True,
+            past=recommender.ranker is not None and bool(recommender.ranker.past),
         ),
         BATCH,
         recipe.seed,

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from shortlist.features.rows import Floats
 from shortlist.funnel.calibration import UNCALIBRATED
+from shortlist.metrics._arrays import LabelArray
 from shortlist.metrics._binary import probability_rows, ranks, weight_below
 from shortlist.metrics._interval import Estimate, auc_interval, log_loss_interval, mean_interval, rmse_interval
 from shortlist.metrics.calibration_error import calibration_error
@@ -44,29 +45,30 @@ class Task:
 
     @property
     def label_N(self) -> npt.NDArray[np.bool_]:
-        """Of a binary target."""
+        """Of a binary target, whether it happened at all: where it is a rate, for what takes no rates."""
         return self.happened_N > 0
 
 
 def measure(task: Task) -> dict[str, Estimate]:
     """The metrics of the target's kind by name; empty without rows, without those that one kind of row cannot have.
 
-    binary: auc, log_loss, calibration_error, and `calibration_error_before` of the plain sigmoid where there is a
-    calibration. regression: r2, rmse. multi-class: accuracy, log_loss.
+    binary: auc of whether it happened at all, log_loss and calibration_error of its rate, and
+    `calibration_error_before` of the plain sigmoid where there is a calibration. regression: r2, rmse. multi-class:
+    accuracy, log_loss.
     """
     return _MEASURES[task.target.kind](task) if (task.weight_N > 0).any() else {}
 
 
-def reliability(probability_N: Floats, label_N: npt.NDArray[np.bool_], weight_N: Floats) -> list[dict[str, Any]]:
+def reliability(probability_N: Floats, rate_N: LabelArray, weight_N: Floats) -> list[dict[str, Any]]:
     """Mean prediction and observed rate in the bins of `calibration_error`, lowest first."""
     if not (weight_N > 0).any():
         return []
-    checked = probability_rows(probability_N, label_N, weight_N)
+    checked = probability_rows(probability_N, rate_N, weight_N)
     quantile_N = weight_below(ranks(checked.value_N), checked.weight_N) / checked.weight_N.sum()
     bin_N = (quantile_N * BINS).astype(np.int64)
     weight_B = np.bincount(bin_N, weights=checked.weight_N)
     predicted_B = np.bincount(bin_N, weights=checked.weight_N * checked.value_N)
-    observed_B = np.bincount(bin_N, weights=checked.weight_N * checked.positive_N)
+    observed_B = np.bincount(bin_N, weights=checked.weight_N * checked.label_N)
     return [
         {
             "predicted": float(predicted_B[b] / weight_B[b]),
@@ -81,21 +83,21 @@ def reliabilities(task: Task) -> dict[str, list[dict[str, Any]]]:
     """The bins of a binary target: `calibration`, and `calibration_before` of the plain sigmoid if it is another."""
     if task.target.kind != TargetKind.BINARY:
         return {}
-    found = {"calibration": reliability(task.predicted, task.label_N, task.weight_N)}
+    found = {"calibration": reliability(task.predicted, task.happened_N, task.weight_N)}
     if task.calibrated:
-        found["calibration_before"] = reliability(UNCALIBRATED(task.logit_N), task.label_N, task.weight_N)
+        found["calibration_before"] = reliability(UNCALIBRATED(task.logit_N), task.happened_N, task.weight_N)
     return found
 
 
 def _binary(task: Task) -> dict[str, Estimate]:
-    label_N, weight_N = task.label_N, task.weight_N
+    label_N, rate_N, weight_N = task.label_N, task.happened_N, task.weight_N
     found = {}
     if len(np.unique(label_N[weight_N > 0])) == 2:
         found["auc"] = auc_interval(task.logit_N, label_N, weight_N)
-    found["log_loss"] = log_loss_interval(task.predicted, label_N, weight_N)
-    found["calibration_error"] = _without_interval(calibration_error(task.predicted, label_N, weight_N, bins=BINS))
+    found["log_loss"] = log_loss_interval(task.predicted, rate_N, weight_N)
+    found["calibration_error"] = _without_interval(calibration_error(task.predicted, rate_N, weight_N, bins=BINS))
     if task.calibrated:
-        before = calibration_error(UNCALIBRATED(task.logit_N), label_N, weight_N, bins=BINS)
+        before = calibration_error(UNCALIBRATED(task.logit_N), rate_N, weight_N, bins=BINS)
         found["calibration_error_before"] = _without_interval(before)
     return found
 

@@ -17,9 +17,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from shortlist.features.rows import Longs
+
 Doubles = npt.NDArray[np.float64]
-Flags = npt.NDArray[np.bool_]
-Longs = npt.NDArray[np.int64]
 
 _INTEGER = re.compile(r"[+-]?[0-9]+", re.ASCII)
 _INT64 = range(-(2**63), 2**63)
@@ -90,7 +90,7 @@ def as_floats(values: pa.Array) -> Doubles:
     return _parsed(values, float)
 
 
-def as_seconds(values: pa.Array, unit: float = 1.0) -> tuple[Longs, Flags]:
+def as_seconds(values: pa.Array, unit: float = 1.0) -> tuple[Longs, npt.NDArray[np.bool_]]:
     """As whole Unix seconds, rounded down, 0 where missing; and where there is a time, of the years 1 to 9999.
 
     Numbers count units, of which a second has `unit`; dates and times are converted; text is a number or ISO 8601. A
@@ -104,8 +104,9 @@ def as_seconds(values: pa.Array, unit: float = 1.0) -> tuple[Longs, Flags]:
 def _seconds(values: pa.Array, unit: float) -> Doubles:
     if pa.types.is_temporal(values.type):
         try:
-            times = values if pa.types.is_timestamp(values.type) else values.cast(pa.timestamp("s"), safe=False)
-            return as_floats(pc.floor_temporal(times, unit="second").cast(pa.timestamp("s", times.type.tz)).cast(pa.int64()))
+            # Without its zone a time is in UTC; a cast to seconds would round those before 1970 up.
+            precise = values.cast(pa.timestamp(values.type.unit if pa.types.is_timestamp(values.type) else "ms"))
+            return as_floats(pc.floor_temporal(precise, unit="second").cast(pa.timestamp("s")).cast(pa.int64()))
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
             return np.full(len(values), np.nan)
     if not _is_text(values.type):

@@ -14,6 +14,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+SLOPE_BEYOND = 0.01
+"""By how much log odds rise with a logit beyond the knots of an isotonic calibration: enough for float32 to tell."""
+
 Floats = npt.NDArray[np.floating[Any]]
 
 
@@ -37,7 +40,10 @@ class Platt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Isotonic:
-    """Straight lines between knots, level beyond the first and the last of them.
+    """Straight lines between knots; beyond the first and the last of them log odds that rise by SLOPE_BEYOND.
+
+    So it rises everywhere, and logits beyond the knots keep their order. It rises hardly at all: an end knot stands for
+    all rows of the last step, half of which lie beyond it, and its rate is the best that is known of them.
 
     Zadrozny, Elkan, Transforming Classifier Scores into Accurate Multiclass Probability Estimates, KDD 2002.
     """
@@ -49,7 +55,13 @@ class Isotonic:
 
     def __call__(self, logit: Floats) -> Floats:
         """Probabilities of logits of any shape."""
-        return np.interp(logit, self.logits, self.probabilities).astype(logit.dtype)
+        x = np.asarray(logit, np.float64)
+        inside = np.clip(x, self.logits[0], self.logits[-1])
+        probability = np.interp(inside, self.logits, self.probabilities)
+        beyond = UNCALIBRATED(np.log(probability) - np.log1p(-probability) + SLOPE_BEYOND * (x - inside))
+        # What float32 cannot tell from 0 and 1 is neither.
+        ends = np.finfo(logit.dtype)
+        return np.where(x == inside, probability, beyond).astype(logit.dtype).clip(ends.tiny, 1 - ends.epsneg)
 
 
 Calibration = Platt | Isotonic

@@ -29,6 +29,10 @@ class Session:
         self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         self._inputs = {value.name for value in self._session.get_inputs()}
 
+    def takes(self, name: str) -> bool:
+        """Whether the model has an input of that name, as `FeatureRows.feeds` gives them."""
+        return name in self._inputs
+
     def __call__(self, rows: FeatureRows) -> npt.NDArray[Any]:
         """The model's first output for every row; inputs that the model does not use are left out."""
         chunks = [rows] if len(rows) <= CHUNK else _chunks(rows)

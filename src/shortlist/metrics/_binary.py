@@ -17,8 +17,14 @@ class Rows:
     """Predictions with their labels, in float64; rows of weight 0 are left out."""
 
     value_N: FloatArray
-    positive_N: BoolArray
+    label_N: FloatArray
+    """From 0 to 1; for `binary_rows` one of the two."""
     weight_N: FloatArray
+
+    @property
+    def positive_N(self) -> BoolArray:
+        """Rows of label 1, where there is nothing between."""
+        return self.label_N > 0
 
 
 def binary_rows(value_N: FloatArray, label_N: LabelArray, weight_N: FloatArray | None) -> Rows:
@@ -28,30 +34,39 @@ def binary_rows(value_N: FloatArray, label_N: LabelArray, weight_N: FloatArray |
         ValueError: lengths that differ, no row with weight, a label other than 0 and 1, a prediction that
             is not a number, a weight that is negative or not finite.
     """
+    rows = _rows(value_N, label_N, weight_N)
+    between_N = (rows.label_N > 0) & (rows.label_N < 1)
+    if between_N.any():
+        raise ValueError(f"labels must be 0 or 1, found {rows.label_N[between_N][0]:g}")
+    return rows
+
+
+def probability_rows(probability_N: FloatArray, label_N: LabelArray, weight_N: FloatArray | None) -> Rows:
+    """As `binary_rows`, for predictions that must lie in [0, 1]; a label may be a rate, anything from 0 to 1."""
+    rows = _rows(probability_N, label_N, weight_N)
+    lowest, highest = rows.value_N.min(), rows.value_N.max()
+    if lowest < 0 or highest > 1:
+        raise ValueError(f"probabilities must lie in [0, 1], found {lowest:g} to {highest:g}; are these logits?")
+    return rows
+
+
+def _rows(value_N: FloatArray, label_N: LabelArray, weight_N: FloatArray | None) -> Rows:
     value = np.asarray(value_N, dtype=np.float64)
-    label = np.asarray(label_N)
+    label = np.asarray(label_N, dtype=np.float64)
     weight = np.ones_like(value) if weight_N is None else np.asarray(weight_N, dtype=np.float64)
     if value.ndim != 1 or not value.shape == label.shape == weight.shape:
         raise ValueError(f"expected arrays of one length, found {value.shape}, {label.shape}, {weight.shape}")
     if np.isnan(value).any():
         raise ValueError(f"{np.count_nonzero(np.isnan(value))} of {value.size} predictions are NaN")
-    if not np.isin(label, (0, 1)).all():
-        raise ValueError(f"labels must be 0 or 1, found {label[~np.isin(label, (0, 1))][0]}")
+    outside = ~((label >= 0) & (label <= 1))
+    if outside.any():
+        raise ValueError(f"labels must be 0 or 1, found {label[outside][0]:g}")
     if not np.isfinite(weight).all() or (weight < 0).any():
         raise ValueError("weights must be finite and not negative")
     kept = weight > 0
     if not kept.any():
         raise ValueError("there is no row with a weight above 0: nothing to measure")
-    return Rows(value[kept], label[kept] == 1, weight[kept])
-
-
-def probability_rows(probability_N: FloatArray, label_N: LabelArray, weight_N: FloatArray | None) -> Rows:
-    """As `binary_rows`, for predictions that must lie in [0, 1]."""
-    rows = binary_rows(probability_N, label_N, weight_N)
-    lowest, highest = rows.value_N.min(), rows.value_N.max()
-    if lowest < 0 or highest > 1:
-        raise ValueError(f"probabilities must lie in [0, 1], found {lowest:g} to {highest:g}; are these logits?")
-    return rows
+    return Rows(value[kept], label[kept], weight[kept])
 
 
 def ranks(value_N: FloatArray) -> IntArray:
@@ -88,7 +103,8 @@ def placements(rows: Rows) -> FloatArray:
 
 
 def losses(rows: Rows) -> FloatArray:
-    """Negative log likelihood of each row in nats, probabilities clipped at float32's epsilon."""
-    right_N = np.where(rows.positive_N, rows.value_N, 1.0 - rows.value_N)
-    loss_N: FloatArray = -np.log(np.clip(right_N, _EPSILON, 1.0 - _EPSILON))
+    """Cross-entropy of each row in nats, probabilities clipped at float32's epsilon."""
+    yes_N = np.log(np.clip(rows.value_N, _EPSILON, 1.0 - _EPSILON))
+    no_N = np.log(np.clip(1.0 - rows.value_N, _EPSILON, 1.0 - _EPSILON))
+    loss_N: FloatArray = -(rows.label_N * yes_N + (1.0 - rows.label_N) * no_N)
     return loss_N

@@ -1,15 +1,20 @@
-"""Whether one recommender is better than another on the same users.
+"""Whether one recommender is better than another on the same users, or one ranker on the same rows.
 
 Users differ from each other far more than recommenders do; the difference within a user leaves that out, so
-two recommenders whose own intervals overlap may still differ clearly.
+two recommenders whose own intervals overlap may still differ clearly. So it is with rows.
 """
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
-from shortlist.metrics._arrays import FloatArray
+from shortlist.metrics._arrays import FloatArray, LabelArray
+from shortlist.metrics._binary import binary_rows, placements
 from shortlist.metrics._interval import Estimate, mean_interval
+from shortlist.metrics._values import value_rows
+from shortlist.metrics.r2 import r2
 
 
 def paired_difference(a_U: FloatArray, b_U: FloatArray, confidence: float = 0.95) -> Estimate:
@@ -27,6 +32,60 @@ def paired_difference(a_U: FloatArray, b_U: FloatArray, confidence: float = 0.95
         ValueError: lengths that differ, no user, a value that is not finite, or a confidence outside (0, 1).
     """
     return mean_interval(_difference(a_U, b_U), confidence=confidence)
+
+
+def paired_auc(
+    a_N: FloatArray, b_N: FloatArray, label_N: LabelArray, weight_N: FloatArray | None = None, confidence: float = 0.95
+) -> Estimate:
+    """`auc` of the scores a less that of b on the same rows, with its interval from DeLong's covariance.
+
+    As `auc_interval`, of the differences of the rows' placements. Rows are taken as independent.
+
+    Raises:
+        ValueError: as `auc`, or a confidence outside (0, 1).
+
+    DeLong, DeLong, Clarke-Pearson, "Comparing the areas under two or more correlated receiver operating
+    characteristic curves", Biometrics 44(3), 1988.
+    """
+    rows = binary_rows(a_N, label_N, weight_N)
+    difference_N = placements(rows) - placements(binary_rows(b_N, label_N, weight_N))
+    positive, negative = (
+        mean_interval(difference_N[of], rows.weight_N[of], confidence) for of in (rows.positive_N, ~rows.positive_N)
+    )
+    half = math.hypot(positive.high - positive.value, negative.high - negative.value)
+    return Estimate(positive.value, positive.value - half, positive.value + half)
+
+
+def paired_r2(
+    a_N: FloatArray, b_N: FloatArray, target_N: FloatArray, weight_N: FloatArray | None = None, confidence: float = 0.95
+) -> Estimate:
+    """`r2` of the predictions a less that of b on the same rows, with its interval: a linearised ratio of two means.
+
+    Raises:
+        ValueError: as `r2`, or a confidence outside (0, 1).
+
+    Särndal, Swensson, Wretman, "Model Assisted Survey Sampling", 1992, chapter 5.
+    """
+    value = r2(a_N, target_N, weight_N) - r2(b_N, target_N, weight_N)
+    a, target, weight = value_rows(a_N, target_N, weight_N)
+    b, _, _ = value_rows(b_N, target_N, weight_N)
+    spread_N = np.square(target - np.average(target, weights=weight))
+    rest_N = np.square(target - b) - np.square(target - a) - value * spread_N
+    rest, spread = mean_interval(rest_N, weight, confidence), np.average(spread_N, weights=weight)
+    return Estimate(value, value + float(rest.low / spread), value + float(rest.high / spread))
+
+
+def paired_accuracy(
+    a_N: LabelArray, b_N: LabelArray, label_N: LabelArray, weight_N: FloatArray | None = None, confidence: float = 0.95
+) -> Estimate:
+    """`accuracy` of the predictions a less that of b on the same rows, with its interval.
+
+    Raises:
+        ValueError: as `accuracy`, or a confidence outside (0, 1).
+    """
+    a, label, weight = value_rows(a_N, label_N, weight_N)
+    b, _, _ = value_rows(b_N, label_N, weight_N)
+    return mean_interval((a == label) * 1.0 - (b == label), weight, confidence)
 
 
 def paired_bootstrap(

@@ -20,7 +20,7 @@ def calibration_error(
 
     Args:
         probability_N: probability of label 1, in [0, 1].
-        label_N: 0 or 1.
+        label_N: 0 or 1, or a rate between them.
         weight_N: not negative; None means 1 each.
         bins: number of bins, at least 1.
 
@@ -41,5 +41,5 @@ def calibration_error(
     # A row's own weight counts half, so the quantile stays below 1 and the bin below `bins`.
     quantile_N = weight_below(ranks(rows.value_N), rows.weight_N) / total
     bin_N = (quantile_N * bins).astype(np.int64)
-    gap_B = np.bincount(bin_N, weights=rows.weight_N * (rows.value_N - rows.positive_N))
+    gap_B = np.bincount(bin_N, weights=rows.weight_N * (rows.value_N - rows.label_N))
     return float(np.abs(gap_B).sum() / total)

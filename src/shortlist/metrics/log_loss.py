@@ -9,14 +9,16 @@ from shortlist.metrics._binary import losses, probability_rows
 
 
 def log_loss(probability_N: FloatArray, label_N: LabelArray, weight_N: FloatArray | None = None) -> float:
-    """Weighted mean of -log(probability given to what happened), in nats.
+    """Weighted mean of -log(probability given to what happened), in nats; of a rate y the cross-entropy.
+
+        -y log p - (1 - y) log(1 - p)
 
     Probabilities are clipped to [e, 1 - e] with e = float32's epsilon (1.19e-7), so one row costs 15.9 at
     the most. One class alone is fine.
 
     Args:
         probability_N: probability of label 1, in [0, 1].
-        label_N: 0 or 1.
+        label_N: 0 or 1, or a rate between them.
         weight_N: not negative; None means 1 each.
 
     Returns:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from shortlist.core.errors import Problem, RecipeError, UserError
 from shortlist.core.registry import Catalogue
 from shortlist.core.settings import Settings, read_settings
 from shortlist.models.base import RankingModel, RetrievalModel
+from shortlist.nn.history import HistorySettings
 from shortlist.recipe.sections import Model, Ranking, Retrieval
 from shortlist.schema import Inputs
 
@@ -33,7 +35,11 @@ def check_models(values: Mapping[str, Any]) -> list[Problem]:
 
 def ranking_model(choice: Model, inputs: Inputs) -> RankingModel:
     """The ranking model a recipe names, freshly initialised from torch's current random state."""
-    built: RankingModel = RANKING[choice.name](_config(RANKING, choice, "ranking.model"), inputs)
+    config = _config(RANKING, choice, "ranking.model")
+    if not (isinstance(config, HistorySettings) and config.reads_events):
+        # What nothing reads is not gathered either.
+        inputs = replace(inputs, past=())
+    built: RankingModel = RANKING[choice.name](config, inputs)
     return built
 
 

@@ -212,8 +212,8 @@ class _Past(nn.Module):
         """history_BD."""
         if self.recency is not None:
             weight_UL = self.recency(history.events)
-            parts = [embeddings.of(column).weighted(ids_UL, weight_UL, column) for ids_UL, column in self._ids(history)]
-            return torch.stack(parts).sum(0).index_select(0, history.of_B)
+            pooled_UD = embeddings.of(self.item).weighted(history.events.values_BH, weight_UL, self.item)
+            return pooled_UD.index_select(0, history.of_B)
         assert self.encoder is not None
         bags = [(Bag(ids_UL, history.events.length_B), column) for ids_UL, column in self._ids(history)]
         event_ULD = torch.stack([embeddings.of(column).sequence(bag, column) for bag, column in bags]).sum(0)

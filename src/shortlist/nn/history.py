@@ -1,7 +1,8 @@
 """History encoders: from the events of a history to one vector for each row.
 
-Each event is the sum of what is known of it: its item's embedding, and, where the model is told, those of its type and
-its age. Legend: B rows, U histories, L history length, D embedding dim.
+Read one by one, each event is the sum of what is known of it: its item's embedding and those of its type and its age.
+A mean is of the items alone: on the demo shop those of types and ages cost the ranker .005 and .010 of validation AUC
+(seeds 0 and 1). Legend: B rows, U histories, L history length, D embedding dim.
 """
 
 from __future__ import annotations
@@ -23,8 +24,13 @@ class HistorySettings(Settings):
     """Settings of models that may read a history in several ways."""
 
     history: Encoding = "mean"
-    """How the user's events before this one become one vector. mean: by learned weights of recency. target_attention:
-    by how much each has to do with the item in question. gru, transformer: as a sequence."""
+    """How the user's events before this one become one vector. mean: their items by learned weights of recency.
+    target_attention: each event by how much it has to do with the item in question. gru, transformer: as a sequence."""
+
+    @property
+    def reads_events(self) -> bool:
+        """Whether events are read one by one, with their types and ages; a mean has only their items."""
+        return self.history != "mean"
 
 
 class RecencyWeights(nn.Module):

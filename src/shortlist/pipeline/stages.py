@@ -10,10 +10,14 @@ metrics.json, report.html <- bundle/, [evaluation]
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Literal
 
+from shortlist.bundle import manifest
+from shortlist.core.errors import DataError
 from shortlist.core.files import file_facts
 from shortlist.core.version import __version__
+from shortlist.data import prepared
 from shortlist.recipe.sections import AFTER_TRAINING, Compute, Recipe
 from shortlist.tables.sources import source_files
 
@@ -77,7 +81,7 @@ def depends(recipe: Recipe, stage: Stage) -> list[Any]:
         case "prepare":
             tables = [sections[part] for part in ("data", "schema", "features", "split")]
             place = [recipe.compute.engine, recipe.compute.shards]
-            return [__version__, recipe.seed, _source_facts(recipe), *tables, *place]
+            return [__version__, prepared.FORMAT, recipe.seed, _source_facts(recipe), *tables, *place]
         case "retrieval":
             return [sections["retrieval"], seen, *_arithmetic(recipe.compute)]
         case "ranking":
@@ -85,7 +89,7 @@ def depends(recipe: Recipe, stage: Stage) -> list[Any]:
             return [_trained(sections["ranking"]), seen, against, *_arithmetic(recipe.compute)]
         case "export":
             read = {name: (sections["ranking"] or {}).get(name) for name in sorted(AFTER_TRAINING)}
-            return [sections["funnel"], recipe.name, read]
+            return [manifest.FORMAT, sections["funnel"], recipe.name, read]
         case "evaluate":
             return [sections["evaluation"]]
 
@@ -97,7 +101,17 @@ def _trained(ranking: Mapping[str, Any] | None) -> dict[str, Any]:
 
 def _source_facts(recipe: Recipe) -> list[dict[str, Any]]:
     sources = (*recipe.data.interactions.sources, recipe.data.users, recipe.data.items)
-    return [file_facts(path) for source in sources if source for path in source_files(source)]
+    return [file_facts(path) for source in sources if source for path in _files_of(source)]
+
+
+def _files_of(source: str) -> list[Path]:
+    """The files of a source; where there are none, the error says when they are yet to be converted."""
+    try:
+        return source_files(source)
+    except DataError as error:
+        from shortlist.data.published import to_convert
+
+        raise DataError(f"{error}{to_convert(Path(source).parent)}") from error
 
 
 def _arithmetic(compute: Compute) -> list[str]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from shortlist.core.errors import Problem, RecipeError
 from shortlist.core.files import clear_unfinished, fingerprint, read_json, remove_folder, whole_folder, write_json
@@ -21,8 +21,12 @@ from shortlist.recipe.sections import Ranking, Recipe
 from shortlist.schema import Target
 
 FOLDER = "twins"
-TOLERANCE = 0.001
-"""A target that is better alone by no more than this is not worth a warning."""
+
+
+_NOTE = (
+    "On validation rows: together at the epoch that is best for the first target, alone each at its own best; "
+    "± the 95 % interval of the difference."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +37,14 @@ class Comparison:
     metric: str
     together: float
     alone: float
+    margin: float | None
+    """Half of the 95 % interval of the difference on these rows, which is wider where users have many of them; None
+    where there are too few rows for any."""
 
     @property
     def hurts(self) -> bool:
-        """Whether the target is better off alone."""
-        return self.alone - self.together > TOLERANCE
+        """Whether the target is better off alone, by more than other rows might change."""
+        return self.margin is not None and self.alone - self.together > self.margin
 
 
 def compare_tasks(run: Run) -> tuple[Comparison, ...]:
@@ -52,38 +59,48 @@ def compare_tasks(run: Run) -> tuple[Comparison, ...]:
     """
     ranking = _ranking_of_several(run.recipe)
     run.walk("train")
-    from shortlist.training.ranking_metrics import metric_names
+    from shortlist.training.ranking_metrics import difference, metric_names
+    from shortlist.training.validation_rows import ValidationRows
 
     targets = run.prepared.schema.targets
     together = _at_its_best(run.folder / "ranking")
+    rows = ValidationRows(run.prepared, run.recipe, _retrieval(run))
+    predicted_NT, targets_NT, weight_N = rows.predicted(run.folder / "ranking")
     found = []
     with only_one(run.folder):
         clear_unfinished(run.folder / FOLDER)
-        for target, name in zip(targets, metric_names(targets), strict=True):
+        for place, (target, name) in enumerate(zip(targets, metric_names(targets), strict=True)):
             if name not in together:
                 run.reporter.say("compare", f"`{target.name}` is left out: its validation rows are all alike")
                 continue
-            alone = _at_its_best(_trained(run, ranking, target))
+            twin = _trained(run, ranking, target)
+            alone_N = rows.predicted(twin, target)[0][:, 0]
+            apart = difference(target, predicted_NT[:, place], alone_N, targets_NT[:, place], weight_N)
+            margin = None if math.isnan(apart.high) else (apart.high - apart.low) / 2
             (metric,) = metric_names([target])
-            found.append(Comparison(target.name, metric, together[name], alone[metric]))
+            found.append(Comparison(target.name, metric, together[name], _at_its_best(twin)[metric], margin))
     run.reporter.say("compare", comparison_table(found, ranking))
     return tuple(found)
 
 
 def comparison_table(found: Sequence[Comparison], ranking: Ranking) -> str:
     """A row for each target, and a warning for each that the others harm."""
-    width = max(len("target"), *(len(row.target) for row in found))
-    lines = [f"{'target':<{width}}  {'metric':<10}{'together':>10}{'alone':>10}{'difference':>12}   (validation)"]
+    if not found:
+        return "nothing to compare: the validation rows of every target are all alike"
+    width = max(len(name) for name in ("target", *(row.target for row in found)))
+    lines = [f"{'target':<{width}}  {'metric':<10}{'together':>10}{'alone':>10}{'difference':>12}"]
     for row in found:
         figures = f"{_short(row.together):>10}{_short(row.alone):>10}{row.together - row.alone:>+12.4f}"
-        lines.append(f"{row.target:<{width}}  {row.metric:<10}{figures}")
+        margin = "" if row.margin is None else f" ± {_short(row.margin)}"
+        lines.append(f"{row.target:<{width}}  {row.metric:<10}{figures}{margin}")
+    remedy = _remedy(ranking)
     warnings = [
         f"warning: `{row.target}` is better alone ({_short(row.alone)} against {_short(row.together)}): "
-        f"the targets hurt each other; try {_remedy(ranking)}"
+        f"the targets hurt each other{f'; try {remedy}' if remedy else ''}"
         for row in found
         if row.hurts
     ]
-    return "\n".join([*lines, *warnings])
+    return "\n".join([*lines, _NOTE, *warnings])
 
 
 def _ranking_of_several(recipe: Recipe) -> Ranking:
@@ -103,25 +120,28 @@ def _trained(run: Run, ranking: Ranking, target: Target) -> Path:
     from shortlist.training.stages import train_ranking
 
     started = time.perf_counter()
-    name = quote(target.name, safe="")
-    folder, reporter = run.folder / FOLDER / name, _Alone(run.reporter, target.name)
+    folder, reporter = run.folder / FOLDER / target.name, _Alone(run.reporter, target.name)
     inputs = fingerprint([read_json(run.folder / MARKERS["ranking"])["fingerprint"], target.name])
     marker = folder / Path(MARKERS["ranking"]).name
     if not run.force and marker.is_file() and read_json(marker)["fingerprint"] == inputs:
         reporter.say("ranking", "done before, nothing it depends on has changed")
         return folder
-    checkpoints = run.folder / FOLDER / f".{name}.training"
+    checkpoints = run.folder / FOLDER / f".{target.name}.training"
     for path in checkpoints.glob("*"):
         if path.name != inputs:
             remove_folder(path)
     settings = ranking.model_copy(update={"loss_weights": {}})
     recipe = run.recipe.model_copy(update={"ranking": settings})
-    retrieval = run.folder / "retrieval" if recipe.retrieval is not None else None
     with whole_folder(folder) as draft:
-        train_ranking(run.prepared, recipe, draft, checkpoints / inputs, reporter, retrieval, only=target)
+        train_ranking(run.prepared, recipe, draft, checkpoints / inputs, reporter, _retrieval(run), only=target)
         write_json(draft / marker.name, {"fingerprint": inputs, "seconds": round(time.perf_counter() - started, 3)})
     remove_folder(checkpoints)
     return folder
+
+
+def _retrieval(run: Run) -> Path | None:
+    """The trained retrieval model, if the recipe has one."""
+    return run.folder / "retrieval" if run.recipe.retrieval is not None else None
 
 
 def _at_its_best(folder: Path) -> dict[str, float]:
@@ -131,10 +151,19 @@ def _at_its_best(folder: Path) -> dict[str, float]:
     return valid
 
 
-def _remedy(ranking: Ranking) -> str:
+def _remedy(ranking: Ranking) -> str | None:
+    """What may help and is not in force; None for a model that has no ways of sharing to choose from."""
+    from shortlist.models.catalogue import RANKING
+
+    if "tasks" not in RANKING[ranking.model.name].Config.model_fields:
+        return None
     tasks = ranking.model.settings().get("tasks")
     kind = tasks.get("kind") if isinstance(tasks, dict) else tasks
-    return 'ranking.model.tasks = "ple"' if kind != "ple" else 'ranking.loss_weights = "uncertainty"'
+    remedies = {
+        'ranking.model.tasks = "ple"': kind != "ple",
+        'ranking.loss_weights = "uncertainty"': ranking.loss_weights != "uncertainty",
+    }
+    return next((remedy for remedy, is_new in remedies.items() if is_new), None)
 
 
 def _short(value: float) -> str:

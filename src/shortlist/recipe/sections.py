@@ -13,7 +13,7 @@ from shortlist.recipe.features import FeatureSetting
 from shortlist.recipe.score import score_problems
 from shortlist.recipe.sources import Data
 from shortlist.recipe.split import Split
-from shortlist.recipe.targets import TargetForm, is_weight, relevance_problems, weight_problems
+from shortlist.recipe.targets import TargetForms, is_weight, observed_problems, relevance_problems, weight_problems
 
 
 class Schema(Settings):
@@ -31,9 +31,10 @@ class Schema(Settings):
     """Column that says which rows were shown together, such as a display or a search: lists are measured within it."""
     weight: str | None = None
     """Column with a weight for each row's loss."""
-    targets: dict[str, TargetForm] = {}
+    targets: TargetForms = {}
     """What to predict, as expressions over the columns: `liked = "rating >= 4"`. The first defines what is relevant.
-    Others than true and false say their kind: `stars = {value = "rating / 5", kind = "regression"}`."""
+    Others than true and false say their kind: `stars = {value = "rating / 5", kind = "regression"}`. Names have
+    letters, digits, _ and -."""
     title: str | None = None
     """Column of the item table to show people."""
 
@@ -178,7 +179,7 @@ class Negatives(Settings):
     there are several targets, for rows whose first target is not 0 may tell nothing of the others."""
     keep: float = Field(1.0, gt=0, le=1)
     """Share of the observed rows whose first target is 0 that an epoch learns from, drawn anew for each; probabilities
-    are corrected for it. `batch_size` counts the rows before it."""
+    are corrected for it, which focal loss does not permit. `batch_size` counts the rows before it."""
 
     def with_observed(self, targets: Sized) -> bool:
         """Whether a ranker of these targets learns from, and is measured on, rows whose first target is 0 too."""
@@ -202,7 +203,8 @@ class Ranking(Training):
     """Where negative examples come from."""
     loss: Literal["log_loss", "focal", "bpr", "softmax"] = "log_loss"
     """Of binary targets. log_loss: for probabilities. focal: looks most at rows that are still predicted badly. bpr,
-    softmax: put each positive above the negatives sampled for it, and give no probabilities."""
+    softmax: put each positive above the negatives sampled for it, and give no probabilities; later targets are compared
+    within the same lists, so that rows whose first target is 0 teach them nothing."""
     focal_gamma: float = Field(2.0, ge=0)
     """For focal: how little rows count that are predicted well; 0 is log_loss."""
     loss_weights: dict[str, float] | Literal["uncertainty"] = {}
@@ -232,22 +234,18 @@ class Ranking(Training):
     @model_validator(mode="after")
     def _has_its_negatives(self) -> Ranking:
         drawn, keep = self.negatives.sampled, self.negatives.keep
+        problems = []
         if self.loss in LIST_LOSSES and drawn == 0:
-            raise Contradictions(
-                Problem(
-                    "loss",
-                    f"{self.loss} compares a positive with the negatives sampled for it, and none are: "
-                    'set ranking.negatives.sampled = 4, or loss = "log_loss"',
-                )
-            )
+            what = f"{self.loss} compares a positive with the negatives sampled for it, and none are"
+            problems.append(Problem("loss", f'{what}: set ranking.negatives.sampled = 4, or loss = "log_loss"'))
         if keep < 1 and drawn > 0:
-            raise Contradictions(
-                Problem(
-                    "negatives.keep",
-                    f"{keep:g} thins out a log's own negatives, and {drawn} are sampled for each positive besides: "
-                    "set ranking.negatives.sampled = 0, or leave keep out",
-                )
-            )
+            what = f"{keep:g} thins out a log's own negatives, and {drawn} are sampled for each positive besides"
+            problems.append(Problem("negatives.keep", f"{what}: set ranking.negatives.sampled = 0, or leave keep out"))
+        if keep < 1 and self.loss == "focal":
+            what = f"{keep:g} moves probabilities, which log_loss can make good and focal cannot"
+            problems.append(Problem("negatives.keep", f'{what}: set ranking.loss = "log_loss", or leave keep out'))
+        if problems:
+            raise Contradictions(*problems)
         return self
 
 
@@ -367,6 +365,8 @@ class Recipe(Settings):
         problems = relevance_problems(targets, [setting for setting, is_used in uses.items() if is_used])
         if ranking is not None:
             problems += weight_problems(targets, ranking.loss_weights)
+            if ranking.loss in LIST_LOSSES and negatives.observed:
+                problems += observed_problems(targets, ranking.loss)
             problems += score_problems(targets, ranking.score)
         if problems:
             raise Contradictions(*problems)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator
+from pydantic import AfterValidator, BeforeValidator
 
 from shortlist.core.errors import Problem
-from shortlist.core.settings import Settings
+from shortlist.core.settings import Contradictions, Settings
 from shortlist.core.suggest import did_you_mean
 from shortlist.schema import TargetKind
 
@@ -39,6 +40,25 @@ def _short_form(value: Any) -> Any:
 TargetForm = Annotated[TargetSetting, BeforeValidator(_short_form)]
 
 
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
+
+
+def is_target_name(name: str) -> bool:
+    """Whether a target can be called so: folders are, and `ranking.score` names those that are Python identifiers."""
+    return _NAME.fullmatch(name) is not None
+
+
+def _have_names(targets: dict[str, TargetSetting]) -> dict[str, TargetSetting]:
+    wanted = "expected a name that begins with a letter and has only letters, digits, _ and - in it"
+    wrong = [name for name in targets if not is_target_name(name)]
+    if wrong:
+        raise Contradictions(*(Problem(name, f"{wanted}, found {name!r}") for name in wrong))
+    return targets
+
+
+TargetForms = Annotated[dict[str, TargetForm], AfterValidator(_have_names)]
+
+
 def is_weight(value: Any) -> bool:
     """Whether it can be the weight of a target's loss."""
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < math.inf
@@ -59,6 +79,17 @@ def relevance_problems(targets: Mapping[str, TargetSetting], uses: Sequence[str]
         "target before it, or name [ranking] alone, with negatives.sampled = 0, to predict the rows of a log"
     )
     return [Problem(f"schema.targets.{name}", message)]
+
+
+def observed_problems(targets: Mapping[str, TargetSetting], loss: str) -> list[Problem]:
+    """Rows whose first target is 0, asked for where a `loss` over lists gives them nothing to teach."""
+    if len(targets) > 1:
+        return []
+    message = (
+        f"{loss} compares a positive with the negatives sampled for it, and learns nothing from observed rows whose "
+        'target is 0. Leave observed out, or set ranking.loss = "log_loss"'
+    )
+    return [Problem("ranking.negatives.observed", message)]
 
 
 def weight_problems(targets: Mapping[str, TargetSetting], weights: Mapping[str, float] | str) -> list[Problem]:

@@ -43,7 +43,8 @@ class _Body(BaseModel, Generic[UserId, ItemId]):
     """Items of events after those that the bundle knows of, oldest first. Unknown items are passed over. They count as
     events of an unknown type, at the time of the request."""
     context: Values | None = None
-    """What is known of the moment, by column of the log, such as device or time."""
+    """What is known of the moment, by column of the log, such as device or time. The time is in the log's own unit, or
+    text in ISO 8601; left out, it is now."""
     user_features: Values | None = None
     """Columns of the user table; they take the place of what the bundle knows of the user."""
 
@@ -67,7 +68,8 @@ class RankBody(_Body[UserId, ItemId], Generic[UserId, ItemId]):
     candidates: Annotated[list[ItemId], _Items, Field(min_length=1)] | None = None
     """Items to put in order."""
     rows: Annotated[list[Values], _Items, Field(min_length=1)] | None = None
-    """Rows of a click log, values by column; each gets its predictions, in the order given."""
+    """Rows of a click log, values by column; each gets its predictions, in the order given. The time is as
+    in `context`."""
 
     @model_validator(mode="after")
     def _one_of_two(self) -> RankBody[UserId, ItemId]:

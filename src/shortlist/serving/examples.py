@@ -61,8 +61,10 @@ def _row(bundle: Bundle) -> dict[str, Any]:
 
 
 def _values(bundle: Bundle, side: Side) -> dict[str, Any]:
+    """Without the timestamp, which is now when it is left out."""
     values = {transform.column: _value(transform) for transform in bundle.encoders[side].transforms}
-    return {name: value for name, value in values.items() if value is not None}
+    clock = bundle.recipe.schema_.timestamp if side == Side.CONTEXT else None
+    return {name: value for name, value in values.items() if value is not None and name != clock}
 
 
 def _value(transform: Transform) -> Any:

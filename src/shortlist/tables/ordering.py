@@ -35,7 +35,9 @@ def bounds(engine: Engine, table: ibis.Table, columns: Sequence[str]) -> dict[st
         column = table[name]
         parts |= {f"low_{place}": column.min(), f"high_{place}": column.max()}
         if column.type().is_floating():
-            parts[f"odd_{place}"] = rows_where((column.floor() != column) | (column.abs() >= 2**53))
+            # Engines take floors as int64, which larger numbers do not fit.
+            exact = (column.abs() < 2**53).ifelse(column, 0.5)
+            parts[f"odd_{place}"] = rows_where(exact.floor() != exact)
     found = engine.to_arrow(table.aggregate(**parts)).to_pylist()[0]
     return {
         name: Bounds(int(found[f"low_{place}"]), int(found[f"high_{place}"]))

@@ -20,9 +20,10 @@ from shortlist.models.base import RankingModel
 from shortlist.nn.batch import Batch, Labels, tensor
 from shortlist.nn.resident import collect_on
 from shortlist.recipe.sections import Ranking, Recipe
-from shortlist.schema import Split, TargetKind
+from shortlist.schema import Split
 from shortlist.schema.columns import ANY_EVENT
 from shortlist.training.device import batches_ahead
+from shortlist.training.ranking_data import check_rows, check_values, without_metric
 from shortlist.training.ranking_loss import RankingLoss
 from shortlist.training.ranking_metrics import metric_names, metrics, predicted
 
@@ -64,8 +65,9 @@ class RankingTask:
             trim=True,
             collect=collect_on(device),
         )
-        _check_probabilities(prepared)
+        check_values(prepared, settings)
         self.targets = model.inputs.targets or (ANY_EVENT,)
+        check_rows(prepared, settings, self.targets)
         told = prepared.schema.targets or (ANY_EVENT,)
         self.places = [[target.name for target in told].index(target.name) for target in self.targets]
         self.metric = metric_names(self.targets)[0]
@@ -101,11 +103,7 @@ class RankingTask:
         """
         found = metrics(self.targets, *self.predictions())
         if self.metric not in found:
-            raise DataError(
-                f"the validation rows of the ranker do not differ in the target {self.targets[0].name}, so its "
-                f"{self.metric} has no value: there is no order to learn from. Sample negatives "
-                "(ranking.negatives.sampled = 4), or choose another target or split."
-            )
+            raise without_metric(self.targets[0], self.metric, self.valid_rows.prepared, self.settings)
         return found
 
     def predictions(self) -> tuple[Floats, Floats, Floats]:
@@ -149,19 +147,6 @@ class RankingTask:
             shuffle=shuffle,
             buckets=self.settings.buckets,
         )
-
-
-def _check_probabilities(prepared: Prepared) -> None:
-    """DataError when a binary target is more or less than a probability, which log loss would chase without end."""
-    for facts in prepared.facts:
-        for target, low, high in zip(prepared.schema.targets, facts.lowest_T, facts.highest_T, strict=True):
-            if target.kind == TargetKind.BINARY and (low < 0 or high > 1):
-                name = target.name
-                raise DataError(
-                    f"schema.targets.{name} is {low if low < 0 else high:g} in some row, and a ranker learns "
-                    f"probabilities: expected true or false, or a number from 0 to 1. Write a comparison, such as "
-                    f'{name} = "rating >= 4", or {name} = {{value = ..., kind = "regression"}} to learn the number.'
-                )
 
 
 def sampler_for(

@@ -57,8 +57,9 @@ class RankingLoss:
         losses = self.of_targets(outputs_BO, labels)
         weights = self.settings.loss_weights
         if isinstance(weights, str):
-            # A batch that tells nothing of a target has the loss 0 there, and no part in the sum.
-            logs = [torch.where(loss > 0, loss.clamp(min=_LEAST).log(), 0.0) for loss in losses]
+            # A batch that tells nothing of a target has the loss 0 there, and no part in the sum; one that is not a
+            # number makes the sum none.
+            logs = [torch.where(loss == 0, 0.0, loss.clamp(min=_LEAST).log()) for loss in losses]
             return torch.stack(logs).sum()
         weighed = [weights.get(target.name, 1.0) * loss for target, loss in zip(self.targets, losses, strict=True)]
         return torch.stack(weighed).sum()

@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 
 from shortlist.features.rows import Floats
+from shortlist.metrics._interval import Estimate
+from shortlist.metrics._paired import paired_accuracy, paired_auc, paired_r2
 from shortlist.metrics.accuracy import accuracy
 from shortlist.metrics.auc import auc
 from shortlist.metrics.r2 import r2
@@ -24,6 +26,13 @@ _METRICS = {
     TargetKind.MULTICLASS: ("accuracy", accuracy),
 }
 """By kind of target the metric that says how good it is, higher being better."""
+
+
+_DIFFERENCES = {
+    TargetKind.BINARY: paired_auc,
+    TargetKind.REGRESSION: paired_r2,
+    TargetKind.MULTICLASS: paired_accuracy,
+}
 
 
 def metric_names(targets: Sequence[Target]) -> tuple[str, ...]:
@@ -57,6 +66,15 @@ def metrics(targets: Sequence[Target], predicted_NT: Floats, targets_NT: Floats,
         if len(np.unique(label_N)) >= least:
             found[name] = _measured(target.kind, predicted_NT[told_N, place], label_N, weight_N[told_N])
     return found
+
+
+def difference(target: Target, a_N: Floats, b_N: Floats, happened_N: Floats, weight_N: Floats) -> Estimate:
+    """How much better the target's metric is by the predictions a than by b, over the rows that tell the target."""
+    told_N = ~np.isnan(happened_N) & (weight_N > 0)
+    label_N = happened_N[told_N]
+    if target.kind == TargetKind.BINARY:
+        label_N = (label_N > 0).astype(np.float32)
+    return _DIFFERENCES[target.kind](a_N[told_N], b_N[told_N], label_N, weight_N[told_N])
 
 
 def _predicted(target: Target, outputs_BC: Tensor) -> Tensor:

@@ -31,6 +31,7 @@ from shortlist.training.fit import Task, fit
 from shortlist.training.optimisers import build_optimisers
 from shortlist.training.precision import Precision, choose_precision
 from shortlist.training.ranking import RankingTask
+from shortlist.training.ranking_data import check_history, check_turns
 from shortlist.training.retrieval import RetrievalTask, candidates_of_users
 from shortlist.training.weights import TABLES, load_weights, save_weights, unshared, with_tables_of
 
@@ -59,7 +60,9 @@ def build_ranking(prepared: Prepared, settings: Ranking, only: Target | None = N
             "the ranker has nothing to learn from: the recipe names no user_id, no item_id and no feature. "
             "Name one of them in [schema], or features in [features.context]."
         )
-    return ranking_model(settings.model, inputs)
+    model = ranking_model(settings.model, inputs)
+    check_history(model, prepared)
+    return model
 
 
 def train_retrieval(prepared: Prepared, recipe: Recipe, folder: Path, checkpoints: Path, reporter: Reporter) -> None:
@@ -98,12 +101,11 @@ def train_ranking(
     settings = recipe.ranking
     set_threads(recipe.compute)
     device = choose_device(recipe.compute)
-    candidates_UK = None
-    if settings.negatives.source == "candidates" and settings.negatives.sampled and retrieval_folder is not None:
-        candidates_UK = _candidates(prepared, recipe, retrieval_folder, device)
+    candidates_UK = retrieved_negatives(prepared, recipe, retrieval_folder, device)
     torch.manual_seed(recipe.seed)
     with _tables(recipe, device, checkpoints):
         model = build_ranking(prepared, settings, only)
+    check_turns(model, prepared, reporter)
     task = RankingTask(model, prepared, recipe, settings, device, candidates_UK)
     groups: Groups = {"wide": settings.wide, "embedding": settings.embedding, "dense": settings.dense}
     _fit(_Stage(task, device, groups, settings, recipe, prepared, reporter), folder, checkpoints)
@@ -119,11 +121,11 @@ def load_retrieval(prepared: Prepared, recipe: Recipe, folder: Path) -> Retrieva
     return model
 
 
-def load_ranking(prepared: Prepared, recipe: Recipe, folder: Path) -> RankingModel:
-    """The trained ranker, on the CPU, ready to be asked."""
+def load_ranking(prepared: Prepared, recipe: Recipe, folder: Path, only: Target | None = None) -> RankingModel:
+    """The trained ranker of all targets, or of one alone, on the CPU, ready to be asked."""
     assert recipe.ranking is not None
     with with_tables_of(folder):
-        model = build_ranking(prepared, recipe.ranking)
+        model = build_ranking(prepared, recipe.ranking, only)
     load_weights(folder, model)
     model.eval()
     return model
@@ -183,9 +185,13 @@ def _tables(recipe: Recipe, device: torch.device, checkpoints: Path) -> Abstract
     return tables_mapped_in(checkpoints / TABLES)
 
 
-def _candidates(prepared: Prepared, recipe: Recipe, folder: Path, device: torch.device) -> Ints:
-    """Each user's retrieved items, the ranker's negatives."""
-    assert recipe.retrieval is not None
+def retrieved_negatives(prepared: Prepared, recipe: Recipe, folder: Path | None, device: torch.device) -> Ints | None:
+    """candidates_UK of the retrieval model in `folder`, if the ranker's negatives are each user's retrieved items."""
+    if folder is None or recipe.retrieval is None or recipe.ranking is None:
+        return None
+    negatives = recipe.ranking.negatives
+    if negatives.source != "candidates" or negatives.sampled == 0:
+        return None
     model = load_retrieval(prepared, recipe, folder).to(device)
     k = min(recipe.funnel.candidates, len(prepared.items) - 1)
     with torch.inference_mode():

@@ -47,6 +47,7 @@ SMALL = {
         f"ann,1,{9 * HOUR},2,US>CA>803,3\n"
         f"ann,3,{2 * HOUR},2,US>CA>803,1\n"
         f"ann,4,{12 * HOUR},2,US>CA>803,1\n"
+        f"ann,1,{10 * HOUR},2,US>CA>803,2\n"
         f"bob,2,{HOUR},1,GB,1\n"
         "cleo,3,5,1,GB,1\n"
     ),
@@ -97,7 +98,8 @@ def test_times_are_new_york_s(rows: list[dict[str, Any]]) -> None:
 
 def test_what_is_missing_is_missing(rows: list[dict[str, Any]]) -> None:
     assert [row["event_platform"] for row in rows] == ["2", "2", None, None]
-    assert [row["traffic_source"] for row in rows] == ["3", "3", None, None], "bob opened the page on another day"
+    sources = [row["traffic_source"] for row in rows]
+    assert sources == ["3", "3", None, None], "ann came again afterwards, and bob had opened the page on another day"
 
 
 def test_only_pages_before_the_display_tell_of_the_user(rows: list[dict[str, Any]]) -> None:
@@ -239,11 +241,14 @@ def test_a_file_without_its_columns_is_named(folder: Path, engine: DuckDB) -> No
 
 def test_the_whole_log_of_page_views_is_read_where_it_is_there(folder: Path, engine: DuckDB) -> None:
     (folder / files.ALL_VIEWS).write_text(SMALL[files.VIEWS] + f"bob,3,{2 * HOUR},1,GB,1\n")
-    assert engine.to_arrow(Files(engine, folder).views).num_rows == 6
+    assert engine.to_arrow(Files(engine, folder).views).num_rows == 7
     (folder / files.VIEWS).unlink()
-    assert engine.to_arrow(Files(engine, folder).views).num_rows == 6, "which needs no sample"
+    assert engine.to_arrow(Files(engine, folder).views).num_rows == 7, "which needs no sample"
     (folder / files.ALL_VIEWS).unlink()
-    with pytest.raises(DataError, match=r"nothing at .*page_views_sample\.csv"):
+    missing = (
+        r"expected .*documents_categories\.csv, page_views_sample\.csv or page_views\.csv; page_views_sample\.csv or"
+    )
+    with pytest.raises(DataError, match=rf"{missing} page_views\.csv is not there\. They are published at"):
         convert("outbrain", folder)
 
 

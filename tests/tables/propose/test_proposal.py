@@ -212,10 +212,35 @@ def test_sessions_take_the_place_of_users_and_the_strongest_event_is_the_target(
     assert recipe.schema_.event == "event_type"
     assert "event_type -> type of past events (3)" in said(proposal)
     assert """# targets.cart = 'event_type == "add_to_cart"'""" in proposal.text
+    assert "# With several targets, ranking.model.tasks says what they share" in proposal.text
+    assert '# score = "purchase + 0.2 * cart"' in proposal.text
     # Whether a position is known beforehand only the person knows: it is offered in a comment.
     assert list(recipe.features.context or {}) == ["time"]
     assert '# position = "categorical"' in proposal.text
     assert "session_id -> session, in the place of a user (30)" in said(proposal)
+
+
+def test_what_is_offered_in_comments_can_be_taken_up(tmp_path: Path) -> None:
+    types = ["view", "view", "add_to_cart", "Purchase"]
+
+    proposal, _ = proposed(tmp_path, log=events(event_type=[types[i % 4] for i in range(200)]))
+
+    marks = ("# targets.", "# score", "# observed")
+    lines = [line[2:] if line.startswith(marks) else line for line in proposal.text.splitlines()]
+    recipe = parse_recipe("\n".join(lines))
+    assert list(recipe.schema_.targets) == ["purchase", "cart"]
+    assert recipe.ranking is not None
+    assert recipe.ranking.score == "purchase + 0.2 * cart"
+    assert recipe.ranking.negatives.observed is True
+
+
+@pytest.mark.parametrize(("hints", "name"), [(None, "label_1"), (Hints(target="_click"), "wanted")])
+def test_a_column_whose_name_no_target_can_have(hints: Hints | None, name: str, tmp_path: Path) -> None:
+    clicks: Table = {"_click": [int(i % 4 == 0) for i in range(400)], "x": [i % 7 for i in range(400)]}
+
+    _, recipe = proposed(tmp_path, hints, clicks=clicks)
+
+    assert _texts(recipe) == {name: "_click"}
 
 
 def test_only_views_are_no_target(tmp_path: Path) -> None:

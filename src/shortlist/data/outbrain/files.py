@@ -17,7 +17,7 @@ ENTITIES = "documents_entities.csv"
 CATEGORIES = "documents_categories.csv"
 """document_id, category_id, confidence_level."""
 VIEWS = "page_views_sample.csv"
-"""uuid, document_id, timestamp, platform, geo_location, traffic_source: what users read."""
+"""uuid, document_id, timestamp (as that of events), platform, geo_location, traffic_source: what users read."""
 ALL_VIEWS = "page_views.csv"
 """The same of all users, two billion rows; it is read instead of the sample where it is there."""
 REQUIRED = (CLICKS, EVENTS, ADS, META, TOPICS, ENTITIES, CATEGORIES)

@@ -2,7 +2,7 @@
 
 The features are those of NVIDIA/DeepLearningExamples, TensorFlow/Recommendation/WideAndDeep/trainer/features.py, under
 the same names. No row tells of what came after it: click rates are those of training rows alone, and a user's pages are
-those that were opened before the display.
+those that were opened before the display, its own page by the time of it.
 """
 
 from __future__ import annotations
@@ -85,13 +85,21 @@ def _with_reading(table: ibis.Table, of: Files, read: ibis.Table) -> ibis.Table:
     table = joined(table, count, ["display_id"])
     before = read.distinct().select(display_id="display_id", doc_id="document_id", read_it=ibis.literal(1))
     table = joined(table, before, ["display_id", "doc_id"])
-    views = of.views
-    sources = views.group_by(["uuid", "page", "day"]).aggregate(traffic_source=views["traffic_source"].min())
-    table = joined(table, sources.rename(doc_event_id="page"), ["uuid", "doc_event_id", "day"])
+    table = joined(table, _come_from(of), ["display_id"])
     return table.mutate(
         user_views=ibis.coalesce(table["user_views"], 0),
         user_has_already_viewed_doc=ibis.coalesce(table["read_it"], 0),
     ).drop("read_it")
+
+
+def _come_from(of: Files) -> ibis.Table:
+    """display_id and traffic_source: from where its user had come to its page that day, by then."""
+    events, views = of.events, of.views
+    same = [events[name] == views[name] for name in ("uuid", "page", "day")]
+    found = events.inner_join(views, [*same, views["timestamp"] <= events["timestamp"]])
+    chosen = found.select(display_id=events["display_id"], traffic_source=views["traffic_source"])
+    sources = chosen.group_by("display_id").aggregate(traffic_source=chosen["traffic_source"].min())
+    return of.engine.cache("sources", sources)
 
 
 def _main_values(aspect: ibis.Table, most: int) -> ibis.Table:

@@ -99,7 +99,9 @@ def _stages(parts: Parts) -> list[list[str]]:
     if parts.targets.kind == "label":
         only = remark("The log has real negatives, and is ranked row by row: no retrieval, and no sampled negatives.")
         negatives = [*documented(Ranking, "negatives"), *_negatives({"sampled": 0, "observed": True})]
-        return [["[ranking]", *only, *_model(Ranking), *_several(parts.targets), *negatives, *_training(Ranking, "wide")]]
+        return [
+            ["[ranking]", *only, *_model(Ranking), *_several(parts.targets), *negatives, *_training(Ranking, "wide")]
+        ]
     sampled = ["", "[ranking.negatives]", *offered(Negatives, "sampled", "source"), *_observed()]
     return [
         ["[retrieval]", *_model(Retrieval), *_training(Retrieval)],

@@ -10,6 +10,7 @@ import ibis
 
 from shortlist.core.errors import DataError
 from shortlist.core.suggest import did_you_mean
+from shortlist.recipe.targets import is_target_name
 from shortlist.schema.expression import Expression
 from shortlist.tables.engine import Engine
 from shortlist.tables.propose.facts import Facts
@@ -70,7 +71,7 @@ def _given(engine: Engine, log: Facts, text: str) -> Targets:
             raise DataError(
                 f"--target {text!r}: {log.name} has no column `{column}`.{did_you_mean(column, log.columns)}"
             )
-    name = text.strip() if text.strip().isidentifier() else "wanted"
+    name = text.strip() if is_target_name(text.strip()) else "wanted"
     target = Target(name, text.strip(), _rate(engine, log, text), "as you said")
     alone = columns[0] if len(columns) == 1 and text.strip() == columns[0] else None
     return Targets("label" if alone and is_binary(log, alone) else "given", (target,))
@@ -81,7 +82,11 @@ def _from_labels(engine: Engine, roles: Roles) -> Targets | None:
     if not usable:
         return None
     why = "0 and 1 in the log: negatives are real ones"
-    return Targets("label", tuple(Target(name, name, _rate(engine, roles.log, name), why) for name in usable))
+    found = [
+        Target(name if is_target_name(name) else f"label_{place}", name, _rate(engine, roles.log, name), why)
+        for place, name in enumerate(usable, 1)
+    ]
+    return Targets("label", tuple(found))
 
 
 def _from_rating(engine: Engine, log: Facts) -> Targets | None:
