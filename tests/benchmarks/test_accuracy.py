@@ -117,6 +117,7 @@ def _run(capfd: pytest.CaptureFixture[str], data: Path, *asked: str) -> dict[str
     return found
 
 
+@pytest.mark.slow
 def test_frappe_compares_every_model_that_is_asked_for(
     data: Path, in_process: None, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -129,6 +130,7 @@ def test_frappe_compares_every_model_that_is_asked_for(
     assert costs["rows"]["mlp, ours"]["epochs"] == 1
 
 
+@pytest.mark.slow
 def test_adult_tells_every_task_of_every_head(data: Path, in_process: None, capfd: pytest.CaptureFixture[str]) -> None:
     found = _run(capfd, data, "adult")
     (shown,) = found["details"]["tables"]
@@ -173,6 +175,7 @@ def test_movielens_trains_a_row_anew_only_when_something_has_changed(
     assert walked == ["mean", "gru", "mean"]
 
 
+@pytest.mark.slow
 def test_a_finished_training_is_kept_and_a_failed_one_is_named(data: Path, tmp_path: Path) -> None:
     """`peer` is the worker of the tests of contestants: it can add and fail, and it has no `train`."""
     options = Options(work=tmp_path / "work")

@@ -45,6 +45,7 @@ def folder(model: TwoTower, rows: dict[str, FeatureRows], tmp_path_factory: pyte
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["query", "candidate"])
 def test_the_exported_model_answers_as_the_trained_one(
     name: str, model: TwoTower, rows: dict[str, FeatureRows], folder: Path
@@ -56,12 +57,14 @@ def test_the_exported_model_answers_as_the_trained_one(
     assert Session(folder / f"{name}.onnx")(rows[name]) == pytest.approx(expected, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_two_towers_share_one_table_in_a_file_of_its_own(model: TwoTower, folder: Path) -> None:
     assert sorted(path.name for path in folder.iterdir()) == ["candidate.onnx", "query.onnx", "table-0.f32"]
     (weight,) = (value for name, value in model.named_parameters() if name.endswith("table.weight"))
     assert (folder / "table-0.f32").read_bytes() == weight.detach().numpy().tobytes()
 
 
+@pytest.mark.slow
 def test_onnx_itself_takes_it(folder: Path) -> None:
     onnx.checker.check_model(folder / "query.onnx")
 

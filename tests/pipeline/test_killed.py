@@ -22,6 +22,7 @@ def killed(folder: Path, seed: int, kills_at_random: int) -> dict[str, Any]:
     return {**result, "said": done.stderr}
 
 
+@pytest.mark.slow
 def test_killed_while_writing_while_validating_and_at_some_moment(tmp_path: Path) -> None:
     result = killed(tmp_path, seed=0, kills_at_random=1)
 

@@ -116,6 +116,7 @@ def test_a_changed_evaluation_is_what_is_measured_and_nothing_else_is_done(table
     assert metrics["protocol"]["users"] == metrics["protocol"]["sample_of_users"] == 4
 
 
+@pytest.mark.slow
 def test_a_model_that_was_forced_anew_is_exported_and_measured_anew(tables: Path, folder: Path) -> None:
     run(tables, folder, force=True)[0].walk("train")
     after, reporter = run(tables, folder)
@@ -151,6 +152,7 @@ def test_a_ranker_is_trained_anew_only_if_its_negatives_are_candidates(
     assert ("ranking" in reporter.done) is redone
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("module", "left"), [(prepared, []), (manifest, ["prepare", "retrieval"])])
 def test_what_another_version_laid_out_is_made_anew(
     tables: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, module: ModuleType, left: list[str]

@@ -75,6 +75,7 @@ threads = 1
 
 TWO_TOWER = SMALL.format(stage="retrieval", model="two_tower", settings="dim = 8, embedding_dim = 8, hidden = [16]")
 WIDE_DEEP = SMALL.format(stage="ranking", model="wide_deep", settings="embedding_dim = 4, hidden = [16]")
+READS_EVENTS = WIDE_DEEP.replace("hidden = [16]", 'hidden = [16], history = "gru"')
 
 
 def write_csv(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
@@ -118,7 +119,7 @@ def shop_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
             for u in range(USERS)
         ),
     )
-    return make_bundle(folder, SHOP + TWO_TOWER + WIDE_DEEP)
+    return make_bundle(folder, SHOP + TWO_TOWER + READS_EVENTS)
 
 
 @pytest.fixture(scope="session")

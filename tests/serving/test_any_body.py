@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import httpx
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -42,18 +43,21 @@ def check(client: httpx.Client, route: str, body: Any) -> None:
         assert response.json()["error"]["message"]
 
 
+@pytest.mark.slow
 @settings(max_examples=150)
 @given(st.fixed_dictionaries({}, optional=FIELDS) | VALUES)
 def test_recommend(client: httpx.Client, body: Any) -> None:
     check(client, "/v1/recommend", body)
 
 
+@pytest.mark.slow
 @settings(max_examples=100)
 @given(st.fixed_dictionaries({}, optional=RANK_FIELDS) | ROWS | VALUES)
 def test_rank(client: httpx.Client, body: Any) -> None:
     check(client, "/v1/rank", body)
 
 
+@pytest.mark.slow
 @settings(max_examples=100)
 @given(ROWS | VALUES)
 def test_rank_rows_of_a_click_log(clicks_client: httpx.Client, body: Any) -> None:

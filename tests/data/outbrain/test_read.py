@@ -210,6 +210,7 @@ def test_displays_are_held_out_whole(tmp_path: Path, engine: DuckDB) -> None:
     assert set(clicks.values()) == {1}
 
 
+@pytest.mark.slow
 def test_the_deep_part_is_1328_wide(tmp_path: Path) -> None:
     """NVIDIA's number: 576 + 16 + 192 of the request, 320 + 192 of the ad, and 32 numbers."""
     make("outbrain", tmp_path, rows=4_000, seed=0)
