@@ -70,17 +70,33 @@ class Varying(Task):
             yield rows, self.ids(epoch, number)[:rows]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", ["fp32", "bf16"])
-def test_what_is_compiled_trains_to_nearly_the_same(name: str, tmp_path: Path) -> None:
-    """Fused operations round otherwise; dropout draws other numbers, and is left out."""
-    scores = []
-    for compiled in (False, True):
-        task = Varying()
-        task.model.deep = nn.Sequential(*(part for part in task.model.deep if not isinstance(part, nn.Dropout)))
-        if compiled:
-            compile_layers(task.model, CPU)
-        precision = Precision("bf16" if name == "bf16" else "fp32")
-        scores.append(run(task, tmp_path / str(compiled), precision=precision)[0]["train_loss"])
+def varying(compiled: bool) -> Varying:
+    """Without dropout, which draws other numbers when it is compiled."""
+    task = Varying()
+    task.model.deep = nn.Sequential(*(part for part in task.model.deep if not isinstance(part, nn.Dropout)))
+    if compiled:
+        compile_layers(task.model, CPU)
+    return task
 
-    assert scores[1] == pytest.approx(scores[0], abs=1e-5 if name == "fp32" else 1e-3)
+
+@pytest.mark.slow
+def test_what_is_compiled_trains_to_nearly_the_same(tmp_path: Path) -> None:
+    """Fused operations round otherwise."""
+    losses = [run(varying(compiled), tmp_path / str(compiled))[0]["train_loss"] for compiled in (False, True)]
+
+    assert losses[1] == pytest.approx(losses[0], abs=1e-5)
+
+
+@pytest.mark.slow
+def test_what_is_compiled_computes_nearly_the_same_in_bf16() -> None:
+    """Of the same weights. Trained apart they part: a bias before a batch norm has gradients that cancel, and AdamW makes
+    whole steps of what rounding leaves; an epoch's loss was .7705 in fp32, .7684 in bf16 and .7634 in compiled bf16.
+    """
+    losses = []
+    for compiled in (False, True):
+        task = varying(compiled)
+        task.model.train()
+        with Precision("bf16").applied(task.model), torch.no_grad():
+            losses.append(task.loss(next(iter(task.steps(0)))[1]).item())
+
+    assert losses[1] == pytest.approx(losses[0], abs=1e-3)
