@@ -89,8 +89,10 @@ def test_what_is_compiled_trains_to_nearly_the_same(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_what_is_compiled_computes_nearly_the_same_in_bf16() -> None:
-    """Of the same weights. Trained apart they part: a bias before a batch norm has gradients that cancel, and AdamW makes
-    whole steps of what rounding leaves; an epoch's loss was .7705 in fp32, .7684 in bf16 and .7634 in compiled bf16.
+    """Of the same weights.
+
+    Trained apart they part: a bias before a batch norm has gradients that cancel, and AdamW makes whole steps of what
+    rounding leaves. An epoch's loss was .7705 in fp32, .7684 in bf16 and .7634 in compiled bf16.
     """
     losses = []
     for compiled in (False, True):
