@@ -89,6 +89,11 @@ class Run:
         """The prepared data."""
         return Prepared.open(self.folder / "prepared", self.recipe.compute.cache_gib)
 
+    @property
+    def retrieval(self) -> Path | None:
+        """The folder of the trained retrieval model, if the recipe has one."""
+        return self.folder / "retrieval" if self.recipe.retrieval is not None else None
+
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
         """Hold the folder, rid of what killed processes left in it."""
@@ -133,20 +138,13 @@ class Run:
             if stage == "retrieval":
                 train_retrieval(prepared, recipe, draft, checkpoints, say)
             else:
-                retrieval = self.folder / "retrieval" if recipe.retrieval is not None else None
-                train_ranking(prepared, recipe, draft, checkpoints, say, retrieval)
+                train_ranking(prepared, recipe, draft, checkpoints, say, self.retrieval)
             write_json(draft / Path(MARKERS[stage]).name, {**self._facts(stage, started), "version": __version__})
         remove_folder(checkpoints.parent)
 
     def _checkpoints(self, stage: Trained) -> Path:
         """Where the stage's checkpoints go; those of other inputs are removed."""
-        mine = self.folder / f".{stage}.training" / self._fingerprint(stage)
-        others = [path for path in mine.parent.glob("*") if path != mine]
-        for path in others:
-            remove_folder(path)
-        if others:
-            self.reporter.say(stage, "begun before with other settings or data: its checkpoints were removed")
-        return mine
+        return checkpoints_of(self.folder / stage, self._fingerprint(stage), partial(self.reporter.say, stage))
 
     def _export(self) -> None:
         """Models to a bundle, with the weight between the stages chosen on validation."""
@@ -184,7 +182,7 @@ class Run:
             from shortlist.training.stages import load_ranking, load_retrieval
 
         recipe, prepared = self.recipe, self.prepared
-        retrieval = load_retrieval(prepared, recipe, self.folder / "retrieval") if recipe.retrieval else None
+        retrieval = load_retrieval(prepared, recipe, self.retrieval) if self.retrieval else None
         ranking = load_ranking(prepared, recipe, self.folder / "ranking") if recipe.ranking else None
         with span("export"):
             parity = write_parts(draft, prepared, recipe, retrieval, ranking)
@@ -272,3 +270,14 @@ def run_stages(
     run = Run(recipe, Path(folder), reporter, force, times)
     run.walk(upto)
     return run
+
+
+def checkpoints_of(trained: Path, inputs: str, say: Callable[[str], None]) -> Path:
+    """Where the training of the folder `trained` leaves checkpoints of these inputs; those of others are removed."""
+    mine = trained.with_name(f".{trained.name}.training") / inputs
+    others = [path for path in mine.parent.glob("*") if path != mine]
+    for path in others:
+        remove_folder(path)
+    if others:
+        say("begun before with other settings or data: its checkpoints were removed")
+    return mine

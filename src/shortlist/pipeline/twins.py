@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from shortlist.core.files import clear_unfinished, fingerprint, read_json, remov
 from shortlist.core.lock import only_one
 from shortlist.core.progress import Advance, Reporter
 from shortlist.evaluation.report.curves import best_epoch
-from shortlist.pipeline.run import Run
+from shortlist.pipeline.run import Run, checkpoints_of
 from shortlist.pipeline.stages import MARKERS
 from shortlist.recipe.sections import Ranking, Recipe
 from shortlist.schema import Target
@@ -64,7 +65,7 @@ def compare_tasks(run: Run) -> tuple[Comparison, ...]:
 
     targets = run.prepared.schema.targets
     together = _at_its_best(run.folder / "ranking")
-    rows = ValidationRows(run.prepared, run.recipe, _retrieval(run))
+    rows = ValidationRows(run.prepared, run.recipe, run.retrieval)
     predicted_NT, targets_NT, weight_N = rows.predicted(run.folder / "ranking")
     found = []
     with only_one(run.folder):
@@ -126,22 +127,14 @@ def _trained(run: Run, ranking: Ranking, target: Target) -> Path:
     if not run.force and marker.is_file() and read_json(marker)["fingerprint"] == inputs:
         reporter.say("ranking", "done before, nothing it depends on has changed")
         return folder
-    checkpoints = run.folder / FOLDER / f".{target.name}.training"
-    for path in checkpoints.glob("*"):
-        if path.name != inputs:
-            remove_folder(path)
+    checkpoints = checkpoints_of(folder, inputs, partial(reporter.say, "ranking"))
     settings = ranking.model_copy(update={"loss_weights": {}})
     recipe = run.recipe.model_copy(update={"ranking": settings})
     with whole_folder(folder) as draft:
-        train_ranking(run.prepared, recipe, draft, checkpoints / inputs, reporter, _retrieval(run), only=target)
+        train_ranking(run.prepared, recipe, draft, checkpoints, reporter, run.retrieval, only=target)
         write_json(draft / marker.name, {"fingerprint": inputs, "seconds": round(time.perf_counter() - started, 3)})
-    remove_folder(checkpoints)
+    remove_folder(checkpoints.parent)
     return folder
-
-
-def _retrieval(run: Run) -> Path | None:
-    """The trained retrieval model, if the recipe has one."""
-    return run.folder / "retrieval" if run.recipe.retrieval is not None else None
 
 
 def _at_its_best(folder: Path) -> dict[str, float]:

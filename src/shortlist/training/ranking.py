@@ -69,7 +69,6 @@ class RankingTask:
         self.targets = model.inputs.targets or (ANY_EVENT,)
         check_rows(prepared, settings, self.targets)
         told = prepared.schema.targets or (ANY_EVENT,)
-        self.places = [[target.name for target in told].index(target.name) for target in self.targets]
         self.metric = metric_names(self.targets)[0]
         self.of_outputs = RankingLoss(self.targets, settings, told)
         observed = settings.negatives.with_observed(told)
@@ -117,7 +116,7 @@ class RankingTask:
         if not parts:
             raise DataError("no validation rows for the ranker: make split.valid larger")
         predicted_NT, targets_NT, weight_N = (np.concatenate(part) for part in zip(*parts, strict=True))
-        return predicted_NT, targets_NT[:, self.places], weight_N
+        return predicted_NT, targets_NT[:, self.of_outputs.places], weight_N
 
     def _step(self, rows: RankingRows[Batch]) -> RankingStep:
         list_B = None if rows.list_B is None else tensor(rows.list_B, self.device)

@@ -50,7 +50,8 @@ class RankingLoss:
         self.targets = tuple(targets) or (ANY_EVENT,)
         self.settings = settings
         names = [target.name for target in tuple(told) or self.targets]
-        self._places = [names.index(target.name) for target in self.targets]
+        self.places = [names.index(target.name) for target in self.targets]
+        """Of each target its column in the labels."""
 
     def __call__(self, outputs_BO: Tensor, labels: Labels) -> Tensor:
         """A scalar."""
@@ -68,7 +69,7 @@ class RankingLoss:
         """Each target's own loss, a scalar."""
         keep, first_B = self.settings.negatives.keep, labels.targets_BT[:, 0]
         losses = []
-        for place, target, columns in zip(self._places, self.targets, slices(self.targets), strict=True):
+        for place, target, columns in zip(self.places, self.targets, slices(self.targets), strict=True):
             mine_BO, weight_B = outputs_BO[:, columns].float(), labels.weight_B
             if keep < 1 and place == 0:
                 mine_BO = mine_BO - math.log(keep)

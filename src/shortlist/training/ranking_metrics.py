@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -21,18 +22,11 @@ from shortlist.schema import Target, TargetKind
 from shortlist.schema.columns import slices
 
 _METRICS = {
-    TargetKind.BINARY: ("auc", auc),
-    TargetKind.REGRESSION: ("r2", r2),
-    TargetKind.MULTICLASS: ("accuracy", accuracy),
+    TargetKind.BINARY: ("auc", auc, paired_auc),
+    TargetKind.REGRESSION: ("r2", r2, paired_r2),
+    TargetKind.MULTICLASS: ("accuracy", accuracy, paired_accuracy),
 }
-"""By kind of target the metric that says how good it is, higher being better."""
-
-
-_DIFFERENCES = {
-    TargetKind.BINARY: paired_auc,
-    TargetKind.REGRESSION: paired_r2,
-    TargetKind.MULTICLASS: paired_accuracy,
-}
+"""By kind of target the metric that says how good it is, higher being better, and its difference between two."""
 
 
 def metric_names(targets: Sequence[Target]) -> tuple[str, ...]:
@@ -58,10 +52,7 @@ def metrics(targets: Sequence[Target], predicted_NT: Floats, targets_NT: Floats,
     """
     found = {}
     for place, (target, name) in enumerate(zip(targets, metric_names(targets), strict=True)):
-        told_N = ~np.isnan(targets_NT[:, place]) & (weight_N > 0)
-        label_N = targets_NT[told_N, place]
-        if target.kind == TargetKind.BINARY:
-            label_N = (label_N > 0).astype(np.float32)
+        told_N, label_N = _told(target, targets_NT[:, place], weight_N)
         least = 1 if target.kind == TargetKind.MULTICLASS else 2
         if len(np.unique(label_N)) >= least:
             found[name] = _measured(target.kind, predicted_NT[told_N, place], label_N, weight_N[told_N])
@@ -70,11 +61,16 @@ def metrics(targets: Sequence[Target], predicted_NT: Floats, targets_NT: Floats,
 
 def difference(target: Target, a_N: Floats, b_N: Floats, happened_N: Floats, weight_N: Floats) -> Estimate:
     """How much better the target's metric is by the predictions a than by b, over the rows that tell the target."""
+    told_N, label_N = _told(target, happened_N, weight_N)
+    *_, between = _METRICS[target.kind]
+    return between(a_N[told_N], b_N[told_N], label_N, weight_N[told_N])
+
+
+def _told(target: Target, happened_N: Floats, weight_N: Floats) -> tuple[npt.NDArray[np.bool_], Floats]:
+    """Which rows tell the target and count, and what they tell: of a binary one whether it happened at all."""
     told_N = ~np.isnan(happened_N) & (weight_N > 0)
     label_N = happened_N[told_N]
-    if target.kind == TargetKind.BINARY:
-        label_N = (label_N > 0).astype(np.float32)
-    return _DIFFERENCES[target.kind](a_N[told_N], b_N[told_N], label_N, weight_N[told_N])
+    return told_N, (label_N > 0).astype(np.float32) if target.kind == TargetKind.BINARY else label_N
 
 
 def _predicted(target: Target, outputs_BC: Tensor) -> Tensor:
@@ -86,5 +82,5 @@ def _predicted(target: Target, outputs_BC: Tensor) -> Tensor:
 
 
 def _measured(kind: TargetKind, predicted_N: Floats, label_N: Floats, weight_N: Floats) -> float:
-    _, metric = _METRICS[kind]
+    _, metric, _ = _METRICS[kind]
     return float(metric(predicted_N, label_N, weight_N)) if np.isfinite(predicted_N).all() else np.nan

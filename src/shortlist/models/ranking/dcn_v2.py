@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from shortlist.models.base import RankingModel
 from shortlist.nn.batch import Batch
 from shortlist.nn.featuriser import Featuriser, MixedEmbeddingSettings
-from shortlist.nn.heads import ALONE, TaskSettings, build_head
+from shortlist.nn.heads import HeadSettings, build_head
 from shortlist.nn.history import HistorySettings
 from shortlist.nn.interactions import CrossLayer, LowRankCrossLayer
 from shortlist.nn.mlp import NetworkSettings, network
@@ -25,7 +25,7 @@ from shortlist.schema import Inputs
 class DCNv2(RankingModel):
     """Cross layers over everything side by side, and a network with or after them."""
 
-    class Config(MixedEmbeddingSettings, NetworkSettings, HistorySettings):
+    class Config(MixedEmbeddingSettings, NetworkSettings, HistorySettings, HeadSettings):
         """Settings of `dcn_v2`."""
 
         structure: Literal["parallel", "stacked"] = "parallel"
@@ -36,8 +36,6 @@ class DCNv2(RankingModel):
         """Rank of the products; default: full."""
         experts: int = Field(4, ge=1)
         """Products of low rank that a layer mixes; with `rank` alone."""
-        tasks: TaskSettings = ALONE
-        """How several targets share the network."""
 
     config: Config
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from shortlist.models.base import RankingModel
 from shortlist.nn.batch import Batch
 from shortlist.nn.featuriser import EmbeddingSettings, with_weights
-from shortlist.nn.heads import ALONE, TaskSettings, build_head
+from shortlist.nn.heads import HeadSettings, build_head
 from shortlist.nn.history import HistorySettings
 from shortlist.nn.interactions import FactorisationMachine
 from shortlist.nn.mlp import NetworkSettings, Width, network
@@ -23,13 +23,11 @@ from shortlist.schema import Inputs
 class DeepFM(RankingModel):
     """Outputs of the machine plus outputs of the network, which gets a number itself where the machine has a vector."""
 
-    class Config(EmbeddingSettings, NetworkSettings, HistorySettings):
+    class Config(EmbeddingSettings, NetworkSettings, HistorySettings, HeadSettings):
         """Settings of `deepfm`."""
 
         hidden: tuple[Width, ...] = (400, 400, 400)
         """Widths of the deep part; the paper's are the default."""
-        tasks: TaskSettings = ALONE
-        """How several targets share the network."""
 
     config: Config
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from shortlist.models.base import RankingModel
 from shortlist.nn.batch import Batch
 from shortlist.nn.featuriser import EmbeddingSettings, Featuriser
-from shortlist.nn.heads import ALONE, TaskSettings, build_head
+from shortlist.nn.heads import HeadSettings, build_head
 from shortlist.nn.history import HistorySettings
 from shortlist.nn.interactions import pairwise_dots
 from shortlist.nn.mlp import MLP, NetworkSettings, Width, network
@@ -28,13 +28,11 @@ class DLRM(RankingModel):
     gets, and a single vector, of which there is no product, itself.
     """
 
-    class Config(EmbeddingSettings, NetworkSettings, HistorySettings):
+    class Config(EmbeddingSettings, NetworkSettings, HistorySettings, HeadSettings):
         """Settings of `dlrm`."""
 
         bottom: tuple[Width, ...] = Field((64, 16), min_length=1)
-        """Widths of the bottom network; the last one is the embeddings' dim."""
-        tasks: TaskSettings = ALONE
-        """How several targets share the top network, whose widths `hidden` gives."""
+        """Widths of the bottom network, as `hidden` are of the top one; the last is the embeddings' dim."""
 
         @model_validator(mode="after")
         def _one_dim(self) -> DLRM.Config:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from shortlist.models.base import RankingModel
 from shortlist.nn.batch import Batch
 from shortlist.nn.featuriser import Featuriser, MixedEmbeddingSettings
-from shortlist.nn.heads import ALONE, TaskSettings, build_head
+from shortlist.nn.heads import HeadSettings, build_head
 from shortlist.nn.history import HistorySettings
 from shortlist.nn.interactions import BilinearProduct
 from shortlist.nn.mlp import MLP, NetworkSettings, Width, network
@@ -22,7 +22,7 @@ from shortlist.schema import Inputs
 class FinalMLP(RankingModel):
     """Both streams read everything side by side, each through a gate of its own where gates are on."""
 
-    class Config(MixedEmbeddingSettings, NetworkSettings, HistorySettings):
+    class Config(MixedEmbeddingSettings, NetworkSettings, HistorySettings, HeadSettings):
         """Settings of `final_mlp`; `hidden`, `dropout` and `batch_norm` are the first stream's."""
 
         hidden: tuple[Width, ...] = Field((400, 400, 400), min_length=1)
@@ -33,8 +33,6 @@ class FinalMLP(RankingModel):
         """Parts that both streams' last layers are cut into, each multiplied with its like."""
         gates: tuple[Width, ...] = ()
         """Widths of the networks that learn which features each stream sees; none to show everything to both."""
-        tasks: TaskSettings = ALONE
-        """How several targets share the streams."""
 
         @model_validator(mode="after")
         def _heads_divide(self) -> FinalMLP.Config:

@@ -10,7 +10,7 @@ from torch import Tensor
 from shortlist.models.base import RankingModel
 from shortlist.nn.batch import Batch
 from shortlist.nn.featuriser import Featuriser, MixedEmbeddingSettings
-from shortlist.nn.heads import ALONE, TaskSettings, build_head
+from shortlist.nn.heads import HeadSettings, build_head
 from shortlist.nn.history import HistorySettings
 from shortlist.nn.mlp import NetworkSettings, network
 from shortlist.schema import Inputs
@@ -19,11 +19,8 @@ from shortlist.schema import Inputs
 class MLP(RankingModel):
     """A network over everything side by side; without hidden layers the tasks' own layers stand on the embeddings."""
 
-    class Config(MixedEmbeddingSettings, NetworkSettings, HistorySettings):
+    class Config(MixedEmbeddingSettings, NetworkSettings, HistorySettings, HeadSettings):
         """Settings of `mlp`."""
-
-        tasks: TaskSettings = ALONE
-        """How several targets share the network."""
 
     config: Config
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from shortlist.models.base import RankingModel
 from shortlist.nn.batch import Batch
 from shortlist.nn.featuriser import EmbeddingSettings, Featuriser
-from shortlist.nn.heads import ALONE, TaskSettings, build_head
+from shortlist.nn.heads import HeadSettings, build_head
 from shortlist.nn.history import HistorySettings
 from shortlist.nn.mlp import NetworkSettings, network
 from shortlist.schema import Inputs, Side
@@ -24,11 +24,8 @@ from shortlist.schema import Inputs, Side
 class NeuMF(RankingModel):
     """A head over product and network side by side."""
 
-    class Config(EmbeddingSettings, NetworkSettings, HistorySettings):
+    class Config(EmbeddingSettings, NetworkSettings, HistorySettings, HeadSettings):
         """Settings of `neumf`."""
-
-        tasks: TaskSettings = ALONE
-        """How several targets share product and network."""
 
     config: Config
 

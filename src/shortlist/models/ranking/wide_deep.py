@@ -11,7 +11,7 @@ from torch import Tensor
 from shortlist.models.base import RankingModel
 from shortlist.nn.batch import Batch
 from shortlist.nn.featuriser import Featuriser, MixedEmbeddingSettings
-from shortlist.nn.heads import ALONE, TaskSettings, build_head
+from shortlist.nn.heads import HeadSettings, build_head
 from shortlist.nn.history import HistorySettings
 from shortlist.nn.mlp import NetworkSettings, network
 from shortlist.nn.wide import CrossSettings, LinearPart
@@ -24,11 +24,8 @@ class WideDeep(RankingModel):
     Every feature is in both: a bag's values count as their sum in the wide part, and as their mean in the deep one.
     """
 
-    class Config(MixedEmbeddingSettings, NetworkSettings, HistorySettings, CrossSettings):
+    class Config(MixedEmbeddingSettings, NetworkSettings, HistorySettings, HeadSettings, CrossSettings):
         """Settings of `wide_deep`."""
-
-        tasks: TaskSettings = ALONE
-        """How several targets share the network."""
 
     config: Config
 

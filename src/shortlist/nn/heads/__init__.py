@@ -7,6 +7,6 @@ targets share.
 from __future__ import annotations
 
 from shortlist.nn.heads.base import Head
-from shortlist.nn.heads.choice import ALONE, TaskSettings, build_head
+from shortlist.nn.heads.choice import HeadSettings, TaskSettings, build_head
 
-__all__ = ["ALONE", "Head", "TaskSettings", "build_head"]
+__all__ = ["Head", "HeadSettings", "TaskSettings", "build_head"]

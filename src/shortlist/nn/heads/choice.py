@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
+from shortlist.core.settings import Settings
 from shortlist.nn.heads.base import Head
 from shortlist.nn.heads.esmm import ESMM, ESMMSettings
 from shortlist.nn.heads.mmoe import MMoE, MMoESettings
@@ -25,10 +26,16 @@ TaskSettings = Annotated[
     Annotated[SharedBottomSettings | MMoESettings | PLESettings | ESMMSettings, Field(discriminator="kind")],
     BeforeValidator(_short_form),
 ]
-ALONE = SharedBottomSettings()
 
 
-def build_head(width: int, targets: Sequence[Target], settings: TaskSettings = ALONE) -> Head:
+class HeadSettings(Settings):
+    """Settings of models whose head may be any of them."""
+
+    tasks: TaskSettings = SharedBottomSettings()
+    """How several targets share the network."""
+
+
+def build_head(width: int, targets: Sequence[Target], settings: TaskSettings) -> Head:
     """The head that the settings ask for; a log without targets has one output."""
     targets = targets or (ANY_EVENT,)
     match settings:
