@@ -43,11 +43,13 @@ def test_other_sizes_make_another_shop(folder: Path, shortlist: Shortlist) -> No
     assert pq.read_metadata(folder / "data" / "users.parquet").num_rows == 90
 
 
-def test_a_changed_recipe_is_kept_and_used(folder: Path, shortlist: Shortlist) -> None:
-    recipe = folder / "shop.toml"
+def test_a_changed_recipe_is_kept_and_used(tmp_path: Path, shortlist: Shortlist) -> None:
+    wrong = ["demo", "--folder", tmp_path / "shop", *SMALL, "--set", "ranking.epoch=1"]
+    shortlist(*wrong)
+    recipe = tmp_path / "shop" / "shop.toml"
     recipe.write_text(recipe.read_text().replace("[data]", "seed = 5\n[data]"))
 
-    said = shortlist("demo", "--folder", folder, *SMALL, *FEW_THREADS, "--set", "ranking.epoch=1")
+    said = shortlist(*wrong)
 
     assert said.code == 2
     assert "is used as it is" in said.err
