@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
 
+import numpy as np
+import numpy.typing as npt
+from threadpoolctl import threadpool_limits
 from torch import Tensor, nn
 
 from shortlist.core.settings import Settings
+from shortlist.features.past import Events
+from shortlist.features.rows import FeatureTable
 from shortlist.nn.batch import Batch
 from shortlist.schema import Inputs
 
@@ -54,3 +61,65 @@ class RetrievalModel(nn.Module, ABC):
     def temperature(self) -> float:
         """What scores are divided by before a softmax."""
         return 1.0
+
+
+class SequenceModel(RetrievalModel):
+    """A retrieval model that reads a history event by event, and so learns from every event of it in one pass."""
+
+    @abstractmethod
+    def states(self, batch: Batch) -> Tensor:
+        """query_ULD after each event of the U histories: what asks for the event that follows it.
+
+        The state after event i depends on events 0 to i alone. Beyond a history's events it may be anything.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Interactions:
+    """What a model that is fitted in one go learns from: the training log."""
+
+    events: Events
+    """Relevant training events of each row of the user table, oldest first; row 0 stands for no user."""
+    weights: npt.NDArray[np.float32] | None
+    """Weight of each event, where the log has weights."""
+    users: FeatureTable
+    """Encoded features of each user."""
+    user_inputs: Inputs
+    """What the columns of `users` are."""
+    items: int
+    """Rows of the item table; row 0 stands for no item."""
+    now: int
+    """Unix seconds at the end of training."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """What fitting leaves: arrays, and the kind of scorer that reads them when requests come."""
+
+    scorer: str
+    """A name in the catalogue `shortlist.funnel.scorers`."""
+    arrays: Mapping[str, npt.NDArray[Any]]
+    """By name; saved one file each and memory-mapped."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """What else the scorer is told, as JSON values."""
+
+
+class MatrixModel(ABC):
+    """A retrieval model that is fitted in one go on who had which item: neighbours, factors, graph filters, counts."""
+
+    Config: ClassVar[type[Settings]]
+
+    def __init__(self, config: Settings) -> None:
+        self.config = config
+
+    def fit(self, log: Interactions, threads: int, seed: int) -> Fitted:
+        """What its scorer needs; the same bits from the same log and seed with as many threads.
+
+        With another number of threads the last bits may differ: BLAS then sums in another order.
+        """
+        with threadpool_limits(threads, "blas"):
+            return self._fit(log, threads, seed)
+
+    @abstractmethod
+    def _fit(self, log: Interactions, threads: int, seed: int) -> Fitted:
+        """`fit`, with BLAS at that many threads."""

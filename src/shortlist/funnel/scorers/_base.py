@@ -1,0 +1,44 @@
+"""What a scorer is: the arrays of a fitted model, and the best items for a history.
+
+Legend: U requests, K candidates, I item rows.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any
+
+import numpy.typing as npt
+
+from shortlist.features.rows import Floats, Ints
+from shortlist.funnel.columns import Bools, Requests
+
+
+class Scorer(ABC):
+    """Answers from arrays that a `MatrixModel` left; needs no torch. Safe to use from several threads."""
+
+    def __init__(
+        self,
+        arrays: Mapping[str, npt.NDArray[Any]],
+        settings: Mapping[str, Any],
+        eligible_I: Bools,
+        threads: int = 1,
+    ) -> None:
+        """`eligible_I` marks the item rows that may be found; row 0, no item, is never one of them."""
+        self.arrays = arrays
+        self.settings = settings
+        self.eligible_I = eligible_I
+        self.threads = threads
+
+    @abstractmethod
+    def best(self, requests: Requests, k: int) -> tuple[Ints, Floats]:
+        """item_UK and score_UK, best first, equal scores by the lower row; 0 and -inf where there are fewer than k.
+
+        Items that the requests exclude, that they do not allow, or that are not eligible are never found. Of items
+        that nothing speaks for there may be as many as are needed to make k, or none.
+        """
+
+    @abstractmethod
+    def scores(self, requests: Requests, item_UK: Ints) -> Floats:
+        """score_UK of any items; 0 where nothing speaks for one, or less where all that it knows are to come first."""

@@ -1,0 +1,72 @@
+"""Factors of items, and those of whoever asks solved for from the history.
+
+Legend: U requests, Q requests of one block, I item rows, D dim, K candidates, L items of a history.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from shortlist.features.rows import Floats, Ints
+from shortlist.funnel.columns import Bools, Requests
+from shortlist.funnel.scorers._base import Scorer
+from shortlist.funnel.scorers._blocks import pasts
+from shortlist.index.exact import ExactIndex
+
+_REQUESTS = 256
+"""Requests whose factors are solved for at once."""
+
+
+class Factors(Scorer):
+    """Items by the product of their factors and the request's (Hu, Koren, Volinsky, ICDM 2008).
+
+    With Y the factors of all items, Y_L those of the history's, and l the regularization, the request's are the x of
+    (Y'Y + l I + (alpha - 1) Y_L' Y_L) x = alpha Y_L' 1. Without a history they are 0, and all scores with them.
+
+    Arrays: `factors` (I, D), `gram` = Y'Y + l I (D, D). Setting: `alpha`.
+    """
+
+    def __init__(
+        self,
+        arrays: Mapping[str, npt.NDArray[Any]],
+        settings: Mapping[str, Any],
+        eligible_I: Bools,
+        threads: int = 1,
+    ) -> None:
+        super().__init__(arrays, settings, eligible_I, threads)
+        self._index = ExactIndex(arrays["factors"], eligible_I)
+
+    def best(self, requests: Requests, k: int) -> tuple[Ints, Floats]:
+        """item_UK and score_UK, best first."""
+        return self._index.search(self.encode(requests), k, requests.exclude, requests.allowed)
+
+    def scores(self, requests: Requests, item_UK: Ints) -> Floats:
+        """score_UK of any items."""
+        score_UK: Floats = (self.arrays["factors"][item_UK] @ self.encode(requests)[:, :, None])[:, :, 0]
+        return score_UK
+
+    def encode(self, requests: Requests) -> Floats:
+        """The requests' factors, query_UD."""
+        query_UD = np.empty((len(requests), self.arrays["factors"].shape[1]), np.float32)
+        for start in range(0, len(requests), _REQUESTS):
+            rows = slice(start, min(start + _REQUESTS, len(requests)))
+            query_UD[rows] = self._solved(requests, rows)
+        return query_UD
+
+    def _solved(self, requests: Requests, rows: slice) -> Floats:
+        factors_ID, gram_DD, alpha = self.arrays["factors"], self.arrays["gram"], np.float32(self.settings["alpha"])
+        items = pasts(requests, rows, len(factors_ID), None).items
+        left_QDD = np.repeat(gram_DD[None], len(items), 0)
+        right_QD = np.zeros((len(items), factors_ID.shape[1]), np.float32)
+        for query, (start, stop) in enumerate(pairwise(items.offsets_n)):
+            of_history_LD = factors_ID[items.values[start:stop]]
+            right_QD[query] = alpha * of_history_LD.sum(0)
+            if alpha != 1:
+                left_QDD[query] += (alpha - 1) * (of_history_LD.T @ of_history_LD)
+        solved: Floats = np.linalg.solve(left_QDD, right_QD[:, :, None])[:, :, 0]
+        return solved

@@ -1,0 +1,94 @@
+"""The best of scores in blocks, against a naive loop; and what a request's past is."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shortlist.features.rows import Floats, RaggedBag
+from shortlist.funnel.columns import Requests
+from shortlist.funnel.scorers import _blocks
+from shortlist.funnel.scorers._blocks import BlockScorer, pasts, summed_rows
+from shortlist.funnel.scorers.item_to_item import ItemToItem
+from shortlist.testing.contract_matrix import toy_requests
+
+item_lists = st.lists(st.lists(st.integers(0, 11), max_size=6), min_size=3, max_size=3)
+
+
+@given(
+    seed=st.integers(0, 99),
+    k=st.integers(1, 15),
+    lowest=st.sampled_from([-2, 0]),
+    exclude=item_lists,
+    allowed=st.none() | item_lists,
+    block=st.sampled_from([1, 24, 2**20]),
+)
+def test_equals_the_naive_loop(
+    seed: int, k: int, lowest: int, exclude: list[list[int]], allowed: list[list[int]] | None, block: int
+) -> None:
+    score_UI = np.random.default_rng(seed).integers(lowest, 3, (3, 10)).astype(np.float32)
+    eligible_I = np.arange(10) != 4
+
+    class Given(BlockScorer):
+        def block(self, requests: Requests, rows: slice) -> Floats:
+            return np.ascontiguousarray(score_UI[rows].T)
+
+    scorer, requests = Given({}, {}, eligible_I), toy_requests([[]] * 3, exclude=exclude, allowed=allowed)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_blocks, "BLOCK_SCORES", block)
+        item_UK, score_UK = scorer.best(requests, k)
+
+    for user in range(3):
+        may = set(range(1, 10)) - {4} - set(exclude[user])
+        may &= set(allowed[user]) if allowed is not None else may
+        # Python's sort is stable: of equal scores the lower item row comes first.
+        expected = sorted(sorted(may), key=lambda item: -score_UI[user, item])[:k]
+        missing = k - len(expected)
+        assert item_UK[user].tolist() == expected + [0] * missing
+        assert score_UK[user].tolist() == [score_UI[user, item] for item in expected] + [-np.inf] * missing
+
+
+def test_a_past_has_each_item_once_with_its_latest_weight() -> None:
+    requests = toy_requests([[9], [3, 5, 3, 0, 40], [], [7, 2]])
+    past = pasts(requests, slice(1, 4), 10, half_life=1.0)
+
+    assert [list(past.items.values[a:b]) for a, b in ((0, 2), (2, 2), (2, 4))] == [[3, 5], [], [2, 7]]
+    assert past.items.offsets_n.tolist() == [0, 2, 2, 4]
+    assert past.weights.tolist() == [0.25, 0.125, 1.0, 0.5]
+    assert (pasts(requests, slice(0, 4), 10, None).weights == 1).all()
+
+
+@pytest.mark.parametrize("sums", [1, 13, 2**17])
+def test_sums_of_sparse_rows_are_those_of_the_dense_matrix(sums: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_blocks, "_SUMS", sums)
+    random = np.random.default_rng(0)
+    matrix_IJ = random.random((10, 6)).astype(np.float32) * (random.random((10, 6)) < 0.4)
+    place = np.nonzero(matrix_IJ)
+    bag = RaggedBag.of([np.flatnonzero(row) for row in matrix_IJ])
+    past = pasts(toy_requests([[1, 2], [], [9, 3, 4]]), slice(0, 3), 10, half_life=2.0)
+    history_UI = np.zeros((3, 10), np.float32)
+    history_UI[past.items.flat()] = past.weights
+
+    found = summed_rows(bag, matrix_IJ[place], past.items, past.weights, 6)
+    np.testing.assert_allclose(found, (history_UI @ matrix_IJ).T, rtol=1e-6)
+
+
+def test_an_operator_may_be_dense_sparse_or_thin() -> None:
+    random = np.random.default_rng(1)
+    dense, left, right = random.random((4, 4)), random.random((6, 2)), random.random((6, 2))
+    arrays = {
+        "dense": dense.astype(np.float32),
+        "items": np.array([1, 2, 4, 5], np.int32),
+        "left": left.astype(np.float32),
+        "right": right.astype(np.float32),
+    }
+    scorer = ItemToItem(arrays, {"half_life": None}, np.arange(6) > 0)
+    found = scorer.scores(toy_requests([[3, 2, 4]]), np.arange(6, dtype=np.int32)[None])
+
+    expected = left[[2, 3, 4]].sum(0) @ right.T
+    expected[[1, 2, 4, 5]] += dense[[1, 2]].sum(0)
+    # It is not among the items.
+    expected[3] = 0
+    np.testing.assert_allclose(found[0, 1:], expected[1:], rtol=1e-5)
