@@ -9,12 +9,14 @@ Legend: U queries, Q queries of one block, I item rows, n item rows of one block
 from __future__ import annotations
 
 from bisect import bisect_left
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from shortlist.features.rows import Floats, Ints, Longs, RaggedBag
+from shortlist.index.base import Bools, eligible_rows, with_rows
 from shortlist.index.best import Best
 
 QUERIES = 128
@@ -30,12 +32,26 @@ _MOST_KEPT = 2**22
 class ExactIndex:
     """Highest dot products over all items. Row 0 stands for no item and is never found."""
 
-    def __init__(self, vectors_ID: Floats, eligible_I: npt.NDArray[np.bool_] | None = None) -> None:
+    kind = "exact"
+
+    def __init__(self, vectors_ID: Floats, eligible_I: Bools | None = None) -> None:
         """`eligible_I` marks the item rows that may be found; None for all but row 0."""
         self.vectors_ID = vectors_ID
-        ineligible_I = np.zeros(len(vectors_ID), bool) if eligible_I is None else ~eligible_I
-        ineligible_I[0] = True
-        self._ineligible = np.flatnonzero(ineligible_I)
+        self.eligible_I = eligible_rows(len(vectors_ID), eligible_I)
+        self._ineligible = np.flatnonzero(~self.eligible_I)
+
+    def put(self, item_M: Ints, vector_MD: Floats) -> None:
+        """See `Index.put`. Copies all vectors: change many at once."""
+        self.vectors_ID, self.eligible_I = with_rows(self.vectors_ID, self.eligible_I, item_M, vector_MD)
+        self._ineligible = np.flatnonzero(~self.eligible_I)
+
+    def remove(self, item_M: Ints) -> None:
+        """See `Index.remove`."""
+        self.eligible_I[item_M] = False
+        self._ineligible = np.flatnonzero(~self.eligible_I)
+
+    def save(self, folder: Path) -> None:
+        """The vectors are all it needs."""
 
     def search(
         self, query_UD: Floats, k: int, exclude: RaggedBag | None = None, allowed: RaggedBag | None = None

@@ -1,0 +1,37 @@
+"""Items like a given one, by the vectors that the retrieval model gave them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from shortlist.bundle.read import Bundle
+from shortlist.core.errors import RequestError
+from shortlist.features.values import array_of
+from shortlist.funnel.columns import Candidates, Source
+from shortlist.funnel.sources.towers import TowerSource
+
+SHOWN = 5
+"""Most ids that an error shows."""
+
+
+def similar(bundle: Bundle, sources: Sequence[Source], items: Sequence[int | str], k: int) -> Candidates:
+    """The `k` items like each of these, by the first of the sources that has vectors; scores are cosines.
+
+    RequestError for an item that is not known, k below 1, or where no source has vectors.
+    """
+    if k < 1:
+        raise RequestError(f"k must be at least 1, found {k}")
+    source = next((source for source in sources if isinstance(source, TowerSource)), None)
+    if source is None:
+        raise RequestError(
+            "no source of this bundle gives items vectors that could be compared: train one with a candidate tower, "
+            'such as retrieval.model = "two_tower"'
+        )
+    item_U = bundle.item_rows(array_of(list(items)))
+    unknown = [item for item, row in zip(items, item_U.tolist(), strict=True) if row == 0]
+    if unknown:
+        shown = ", ".join(repr(item) for item in unknown[:SHOWN])
+        raise RequestError(f"similar: {len(unknown):,} of {len(items):,} items are not known to this bundle: {shown}")
+    return source.similar(item_U.astype(np.int32), min(k, len(bundle.items) - 1))

@@ -1,0 +1,43 @@
+"""Items like a given one: by the bundle's own vectors, and plain answers to what cannot be asked."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from shortlist.bundle.recommender import Recommender
+from shortlist.bundle.similar import similar
+from shortlist.core.errors import RequestError
+from shortlist.funnel.sources.towers import TowerSource
+
+
+def test_is_by_cosine_and_never_the_item_itself(shop: Recommender) -> None:
+    (source,) = shop.sources
+    assert isinstance(source, TowerSource)
+    good = "tea"
+    (answers,) = shop.similar([good], 3)
+
+    rows = shop.bundle.item_rows(pa.array([good, *(answer.item_id for answer in answers)]))
+    vector_MD = source.vectors_ID[rows] / np.linalg.norm(source.vectors_ID[rows], axis=1, keepdims=True)
+    cosine_I = (source.vectors_ID @ vector_MD[0]) / np.maximum(np.linalg.norm(source.vectors_ID, axis=1), 1e-12)
+    others = [row for row in range(1, len(cosine_I)) if row != rows[0]]
+    assert [answer.score for answer in answers] == pytest.approx(sorted(cosine_I[others])[::-1][:3], abs=1e-5)
+    assert good not in [answer.item_id for answer in answers]
+    assert [len(found) for found in shop.similar(["tea", "mug"], 1000)] == [len(shop.bundle.items) - 2] * 2
+    assert shop.similar([]) == []
+
+
+def test_a_new_item_has_similar_ones_too(shop: Recommender) -> None:
+    twin = {"good": ["mug 2"], "name": ["A second mug"], "kind": ["pots"], "price": [6.0], "tags": [["gift"]]}
+
+    assert shop.with_items(twin).similar(["mug 2"], 1)[0][0].item_id == "mug"
+
+
+def test_what_cannot_be_asked_is_said(shop: Recommender) -> None:
+    with pytest.raises(RequestError, match="1 of 2 items are not known to this bundle: 'nothing'"):
+        shop.similar(["tea", "nothing"])
+    with pytest.raises(RequestError, match="k must be at least 1"):
+        shop.similar(["tea"], 0)
+    with pytest.raises(RequestError, match="no source of this bundle gives items vectors"):
+        similar(shop.bundle, (shop.popularity,), ["tea"], 3)
