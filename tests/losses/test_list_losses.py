@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from shortlist.losses.bpr import bpr
+from shortlist.losses.list_bpr import list_bpr
 from shortlist.losses.list_softmax import list_softmax
 
 NAN = math.nan
@@ -40,7 +40,7 @@ def naive_softmax(scores: list[float]) -> float:
     return total / weight
 
 
-BOTH = pytest.mark.parametrize(("loss", "naive"), [(bpr, naive_bpr), (list_softmax, naive_softmax)])
+BOTH = pytest.mark.parametrize(("loss", "naive"), [(list_bpr, naive_bpr), (list_softmax, naive_softmax)])
 Loss = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
 
 
@@ -64,7 +64,7 @@ def test_the_gradient_is_the_loops(loss: Loss, naive: Callable[[list[float]], fl
         assert score_B.grad[place].item() == pytest.approx((ends[0] - ends[1]) / 2e-4, abs=1e-4)
 
 
-@pytest.mark.parametrize("loss", [bpr, list_softmax])
+@pytest.mark.parametrize("loss", [list_bpr, list_softmax])
 def test_nothing_to_compare_is_no_loss(loss: Loss) -> None:
     rows = len(LISTS)
     for targets, weights in (([0.0] * rows, WEIGHTS), ([NAN] * rows, WEIGHTS), (TARGETS, [0.0] * rows)):
@@ -77,7 +77,7 @@ def test_nothing_to_compare_is_no_loss(loss: Loss) -> None:
         assert not score_B.grad.any()
 
 
-@pytest.mark.parametrize("loss", [bpr, list_softmax])
+@pytest.mark.parametrize("loss", [list_bpr, list_softmax])
 def test_scores_far_apart_stay_finite(loss: Loss) -> None:
     score_B = torch.tensor([-500.0, 500.0, 0.0, 500.0, -500.0, -500.0, 0.0, 0.0, 0.0], requires_grad=True)
     found = of(loss, score_B)

@@ -1,0 +1,82 @@
+"""The recall that retrieval is validated by: over the whole catalogue, of some validation users.
+
+Legend: U held-out users, B of them, I item rows, K candidates, D dim.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from shortlist.core.errors import DataError
+from shortlist.data.event_shard import trimmed_width
+from shortlist.data.held_out import HeldOut, hold_out
+from shortlist.data.loader import Gather
+from shortlist.data.prepared import Prepared
+from shortlist.features.past import Events
+from shortlist.features.rows import Floats, HistoryRows, Ints, Longs
+from shortlist.funnel.columns import latest
+from shortlist.funnel.sources.folder import eligible_items
+from shortlist.index.exact import ExactIndex
+from shortlist.metrics.recall import recall
+from shortlist.models.base import RetrievalModel
+from shortlist.nn.batch import Batch
+from shortlist.recipe.sections import Recipe
+from shortlist.schema import Split
+
+LONGEST = 100
+"""Length of the lists that are looked at; in a small catalogue a tenth of it, or every list would be perfect."""
+USERS = 10_000
+"""Most users that are asked for."""
+CHUNK = 1024
+"""Rows encoded at once outside of training."""
+
+
+class ValidationRecall:
+    """The held-out users of validation, and how good lists for them are."""
+
+    def __init__(self, prepared: Prepared, recipe: Recipe) -> None:
+        """DataError if no user has a relevant event in a validation split that there is to be."""
+        self.cutoff = min(LONGEST, max(1, len(prepared.items) // 10))
+        self.metric = f"recall@{self.cutoff}" if recipe.split.valid else None
+        self.eligible_I = eligible_items(recipe, prepared.item_train_count)
+        seen, asked = recipe.funnel.exclude_seen, recipe.split.requests
+        self.held_out: HeldOut = hold_out(prepared, Split.VALID, seen, USERS, recipe.seed, asked)
+        if self.metric is not None and len(self.held_out) == 0:
+            raise DataError("no user has a relevant event in the validation split: make split.valid larger")
+
+    def of(self, item_UK: Ints) -> dict[str, float]:
+        """The metric of lists for the held-out users, in their order; there is one."""
+        assert self.metric is not None
+        held_out = self.held_out
+        return {self.metric: float(recall(held_out.hits(item_UK), held_out.relevant_U, self.cutoff).mean())}
+
+    def lists(self, model: RetrievalModel, gather: Gather[Batch]) -> Ints:
+        """item_UK that a model finds for the held-out users, asked and answered as its source will be in the funnel.
+
+        `gather` looks features up as in the model's training. Histories are not its own: those that a training row may
+        see are other ones, where splits are not by time and where seen items are never recommended.
+        """
+        index = ExactIndex(_vectors(model, gather), self.eligible_I)
+        parts, start = [], 0
+        for shard, rows_B in self.held_out.requests(CHUNK):
+            place_B = np.arange(start, start + len(rows_B))
+            start += len(rows_B)
+            history = _latest(gather, self.held_out.history.rows(place_B), shard.time.take(rows_B))
+            query_BD = model.query(gather.request(shard, rows_B, history)).cpu().numpy()
+            parts.append(index.search(query_BD, self.cutoff, self.held_out.seen.rows(place_B))[0])
+        return np.concatenate(parts)
+
+
+def _vectors(model: RetrievalModel, gather: Gather[Batch]) -> Floats:
+    """vectors_ID of the whole item table."""
+    rows_I = np.arange(len(gather.prepared.items))
+    parts = [rows_I[start : start + CHUNK] for start in range(0, len(rows_I), CHUNK)]
+    return np.concatenate([model.candidate(gather.item(part)).cpu().numpy() for part in parts])
+
+
+def _latest(gather: Gather[Batch], events: Events, time_B: Longs) -> HistoryRows | None:
+    """What a model reads of the events, as wide as the longest of them needs; None where it reads none."""
+    if gather.history_length == 0:
+        return None
+    width = trimmed_width(events.counts(), gather.history_length)
+    return latest(events, time_B, width, gather.prepared.id_of_item, gather.past)
