@@ -20,7 +20,7 @@ from shortlist.core.files import fingerprint, read_json, write_json
 from shortlist.core.progress import Terminal
 from shortlist.pipeline import Run
 from shortlist.pipeline.api import load_recipe
-from shortlist.pipeline.stages import MARKERS
+from shortlist.pipeline.stages import marker
 from shortlist.recipe.sections import Recipe
 from shortlist.training.stages import load_ranking
 
@@ -127,7 +127,7 @@ def measured(run: Run) -> dict[str, Any]:
             "funnel recall@100": stages["funnel"]["recall@100"],
             "ranker AUC": stages["ranking"]["auc"],
             "parameters": sum(value.numel() for value in model.parameters()),
-            "training, s": float(read_json(run.folder / MARKERS["ranking"])["seconds"]),
+            "training, s": float(read_json(run.folder / marker("ranking"))["seconds"]),
             f"{CANDIDATES} candidates, ms": round(latency_ms(run.folder / "bundle"), 2),
             "weight of retrieval": run.recommender().bundle.settings.retrieval_weight,
         },
@@ -137,15 +137,15 @@ def measured(run: Run) -> dict[str, Any]:
 def latency_ms(bundle: Path) -> float:
     """Median time in which the bundle's ranker orders one request's candidates, on one thread."""
     recommender = Recommender.load(bundle, threads=1)
-    rank, towers = recommender.ranker, recommender.towers
+    rank, retrieval = recommender.ranker, recommender.retrieval
     assert rank is not None
-    assert towers is not None
+    assert retrieval is not None
     times = []
     k = min(CANDIDATES, len(recommender.bundle.items) - 1)
     users = recommender.bundle.user_keys.slice(1, CALLS).to_pylist()
     for call in range(CALLS):
         request = recommender.requests([users[call % len(users)]])
-        found = towers(request, k)
+        found = retrieval(request, k)
         started = time.perf_counter()
         rank(request, found)
         times.append(time.perf_counter() - started)

@@ -18,6 +18,12 @@ _TITLES = {
     "frappe": "Frappe: click models beside peers and the published table",
     "adult": "Adult census: two tasks",
     "movielens": "MovieLens-1M: every ranker in the funnel",
+    "gowalla": "Gowalla: every kind of retrieval beside the published table",
+    "beauty": "Amazon Beauty: what comes next, of all items",
+    "diginetica": "Diginetica: the next click of a session",
+    "movielens_ncf": "MovieLens-1M: one film among 99 others",
+    "movielens_sasrec": "MovieLens-1M: what comes next, of all films",
+    "cold": "MovieLens-1M: users and films that training never met",
 }
 
 

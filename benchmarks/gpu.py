@@ -20,7 +20,8 @@ from shortlist.core.errors import EnvironmentFault
 from shortlist.core.progress import Silent
 from shortlist.losses.log_loss import log_loss
 from shortlist.nn.batch import Batch
-from shortlist.recipe.sections import Compute, Ranking
+from shortlist.recipe.ranking import Ranking
+from shortlist.recipe.sections import Compute
 from shortlist.training.checkpoint import Checkpoints
 from shortlist.training.compiled import compile_layers
 from shortlist.training.fit import fit

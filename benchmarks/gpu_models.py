@@ -17,7 +17,7 @@ from benchmarks.clicks import CARDINALITIES, NUMBERS
 from shortlist.models.base import RankingModel
 from shortlist.models.catalogue import ranking_model
 from shortlist.nn.batch import Bag, Batch
-from shortlist.recipe.sections import Model
+from shortlist.recipe.training import Model
 from shortlist.schema import Column, Inputs, Kind, Side, Target
 from shortlist.schema.columns import stacked
 

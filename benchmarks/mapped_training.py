@@ -22,7 +22,8 @@ from shortlist.core.progress import Silent
 from shortlist.data.prefetch import prefetch
 from shortlist.nn.embedding import StackedEmbedding
 from shortlist.nn.mapped import MappedTables, tables_mapped_in
-from shortlist.recipe.sections import Compute, Optimiser, Training
+from shortlist.recipe.sections import Compute
+from shortlist.recipe.training import Optimiser, Training
 from shortlist.schema import Column, Kind, Side
 from shortlist.schema.columns import stacked
 from shortlist.training.checkpoint import Checkpoints

@@ -13,7 +13,8 @@ import shortlist.export.bundle  # noqa: F401  # heavy packages are loaded before
 from benchmarks.resident import Watched
 from benchmarks.worker import Answer, cpu_seconds, serve
 from shortlist.pipeline.run import Run
-from shortlist.recipe.sections import Ranking, Recipe
+from shortlist.recipe.ranking import Ranking
+from shortlist.recipe.sections import Recipe
 from shortlist.training.ranking import RankingTask
 from shortlist.training.stages import build_ranking
 

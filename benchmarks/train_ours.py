@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-import queue
-import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from benchmarks.click_data import click_recipe, prepared_clicks, with_all_values
-from benchmarks.worker import Answer, cpu_seconds, serve
+from benchmarks.held import Held, HeldFit
+from benchmarks.worker import Answer, serve
 from shortlist.core.progress import Silent
 from shortlist.data.prepared import Prepared
 from shortlist.recipe.sections import Recipe
@@ -33,33 +32,8 @@ OPTIMISERS: Mapping[str, Mapping[str, Any]] = {
 """Settings of [ranking]. AdamW without decay is Adam. Adagrad at torch's own default rate."""
 
 
-class Held(RankingTask):
-    """The ranking task, whose batches come only as far as was asked for."""
-
-    def __init__(self, *arguments: Any) -> None:
-        super().__init__(*arguments)
-        self.allowed: queue.Queue[int] = queue.Queue()
-        """How many batches to go on for; 0 ends the epoch."""
-        self.done: queue.Queue[int | BaseException] = queue.Queue()
-        """The rows of those batches, when their steps have been taken."""
-
-    def steps(self, epoch: int, start: int = 0) -> Iterator[tuple[int, Any]]:
-        """The same batches."""
-        left, taken = self.allowed.get(), 0
-        for rows, step in super().steps(epoch, start):
-            if left == 0:
-                self.done.put(taken)
-                left, taken = self.allowed.get(), 0
-                if left == 0:
-                    return
-            yield rows, step
-            left, taken = left - 1, taken + rows
-        self.done.put(taken)
-        self.allowed.get()
-
-
-class Trainer:
-    """`fit` in a thread of its own."""
+class Trainer(HeldFit):
+    """The fit of a click log's ranker."""
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         folder = Path(settings["folder"])
@@ -68,31 +42,11 @@ class Trainer:
         recipe = click_recipe(folder, settings["numbers"], len(sizes), **ranking_of(settings))
         prepared = with_all_values(prepared_clicks(folder, recipe), sizes)
         torch.manual_seed(settings["seed"])
-        self.task, self._fit = _fit_of(prepared, recipe, Path(settings["checkpoints"]))
-        self._history: list[dict[str, Any]] = []
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-
-    def _run(self) -> None:
-        try:
-            self._history = self._fit()
-        except BaseException as error:
-            self.task.done.put(error)
-
-    def train(self, batches: int) -> dict[str, Any]:
-        """The next batches of the epoch."""
-        before = cpu_seconds()
-        self.task.allowed.put(batches)
-        rows = self.task.done.get()
-        if isinstance(rows, BaseException):
-            raise rows
-        return {"cpu_s": cpu_seconds() - before, "rows": rows}
+        super().__init__(*_fit_of(prepared, recipe, Path(settings["checkpoints"])))
 
     def score(self) -> dict[str, Any]:
         """End the epoch; its validation AUC."""
-        self.task.allowed.put(0)
-        self._thread.join()
-        return {"auc": self._history[-1]["valid"]["auc"]}
+        return {"auc": self.end()[-1]["valid"]["auc"]}
 
 
 def ranking_of(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -107,7 +61,7 @@ def _fit_of(prepared: Prepared, recipe: Recipe, checkpoints: Path) -> tuple[Held
     assert settings is not None
     set_threads(recipe.compute)
     device = choose_device(recipe.compute)
-    task = Held(build_ranking(prepared, settings), prepared, recipe, settings, device)
+    task = Held(RankingTask(build_ranking(prepared, settings), prepared, recipe, settings, device))
     choices = {"wide": settings.wide, "embedding": settings.embedding, "dense": settings.dense}
     optimisers = build_optimisers(task.model, choices)  # type: ignore[arg-type]
     precision = choose_precision(recipe.compute, device)

@@ -17,7 +17,7 @@ from benchmarks.train import Measured, goals_of
 from benchmarks.train_mlp import flops
 from benchmarks.train_ours import OPTIMISERS, Trainer, ranking_of
 from shortlist.nn.embedding import StackedEmbedding
-from shortlist.recipe.sections import Ranking
+from shortlist.recipe.ranking import Ranking
 
 SIZES = (10, 50, 500)
 

@@ -11,8 +11,20 @@ from shortlist.core.suggest import did_you_mean
 from shortlist.data.adult import FILES as ADULT
 from shortlist.data.adult import convert_adult
 from shortlist.data.criteo import make_criteo
+from shortlist.data.diginetica import FILES as DIGINETICA
+from shortlist.data.diginetica import convert_diginetica
 from shortlist.data.frappe import FILES as FRAPPE
 from shortlist.data.frappe import convert_frappe
+from shortlist.data.item_lists import (
+    BEAUTY,
+    GOWALLA,
+    MOVIELENS,
+    convert_beauty,
+    convert_gowalla,
+    convert_movielens_sequences,
+)
+from shortlist.data.movielens_ncf import FILES as NCF
+from shortlist.data.movielens_ncf import convert_movielens_ncf
 from shortlist.data.outbrain.files import ALL_VIEWS, REQUIRED, VIEWS
 from shortlist.data.outbrain.make import make_outbrain
 from shortlist.data.outbrain.read import convert_outbrain
@@ -65,6 +77,36 @@ PUBLISHED = {
         page="https://archive.ics.uci.edu/dataset/2/adult",
         files=tuple(ADULT.values()),
         convert=convert_adult,
+    ),
+    "gowalla": Published(
+        title="Gowalla, split by NGCF: 1,027,370 check-ins of 29,858 people, without times",
+        page="https://github.com/kuandeng/LightGCN/tree/master/Data/gowalla",
+        files=GOWALLA,
+        convert=convert_gowalla,
+    ),
+    "amazon-beauty": Published(
+        title="Amazon Beauty 2014, five-core, of S3-Rec: 198,502 reviews of 22,363 people in their order",
+        page="https://github.com/RUCAIBox/CIKM2020-S3Rec",
+        files=BEAUTY,
+        convert=convert_beauty,
+    ),
+    "movielens-1m-sequences": Published(
+        title="MovieLens-1M of SASRec: 999,611 ratings of 6,040 people in their order",
+        page="https://github.com/kang205/SASRec",
+        files=MOVIELENS,
+        convert=convert_movielens_sequences,
+    ),
+    "movielens-1m-ncf": Published(
+        title="MovieLens-1M of NCF: each user's last rating, beside 99 films that the user never rated",
+        page="https://github.com/hexiangnan/neural_collaborative_filtering",
+        files=NCF,
+        convert=convert_movielens_ncf,
+    ),
+    "diginetica": Published(
+        title="Diginetica of SR-GNN and GCE-GNN: 186,670 anonymous sessions, and 60,858 clicks to foretell",
+        page="https://github.com/CCIIPLab/GCE-GNN",
+        files=DIGINETICA,
+        convert=convert_diginetica,
     ),
     "outbrain": Published(
         title=f"Outbrain Click Prediction: 16,874,593 displays of ads; {VIEWS} or {ALL_VIEWS} too",

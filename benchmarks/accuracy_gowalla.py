@@ -1,0 +1,122 @@
+"""`accuracy gowalla`: who goes where, by every kind of retrieval, beside the published table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from benchmarks.accuracy_data import RECIPES
+from benchmarks.accuracy_lists import Comparison, Entry, Published, compare
+from benchmarks.accuracy_logs import GOWALLA, contents_of, log_folder, made_of
+from benchmarks.accuracy_rows import ALS, ITEM_KNN, POPULARITY, USER_KNN, ease, trying
+from benchmarks.harness import Options
+from benchmarks.result import Result
+from shortlist.core.seeding import stream
+from shortlist.data.item_lists import write_table
+from shortlist.pipeline.api import load_recipe
+
+METRICS = ("recall@20", "ndcg@20")
+BARS = "BARS Gowalla_m1 (openbenchmark.github.io/BARS)"
+PUBLISHED: Mapping[str, Published] = {
+    "ItemPop": Published(values=(0.0416, 0.0317), source=BARS),
+    "ItemKNN": Published(values=(0.1570, 0.1214), source=BARS),
+    "MF-BPR": Published(values=(0.1627, 0.1378), source=BARS),
+    "EASE": Published(values=(0.1765, 0.1467), source=BARS),
+    "two-tower (YouTubeNet)": Published(values=(0.1754, 0.1473), source=BARS),
+    "LightGCN": Published(values=(0.1820, 0.1547), source=BARS),
+    "GF-CF": Published(values=(0.1849, 0.1518), source="Shen et al., CIKM 2021"),
+    "UltraGCN": Published(values=(0.1862, 0.1580), source="Mao et al., CIKM 2021; its epoch was chosen on test"),
+    "SimpleX": Published(values=(0.1872, 0.1557), source="Mao et al., CIKM 2021; its epoch was chosen on test"),
+}
+GOALS = {"the best of any published": (0.1872, 0.1580)}
+FILTER = Entry(retrieval={"model": {"name": "graph_filter"}})
+TOWERS = {"epochs": 100, "batch_size": 1024, "patience": 5}
+ENTRIES: Mapping[str, Entry] = {
+    "popularity": replace(POPULARITY, beside="ItemPop"),
+    "item_knn": replace(ITEM_KNN, beside="ItemKNN"),
+    "user_knn": USER_KNN,
+    "ease": replace(ease(100, 250, 500), beside="EASE"),
+    "als": ALS,
+    "graph_filter": trying(FILTER, "alpha", (0.1, 0.2, 0.3, 0.4), beside="GF-CF"),
+    "graph_filter+sharpening": trying(FILTER, "sharpening", (0.5, 1, 1.5, 2, 2.5)),
+    "matrix_factorization": Entry(
+        retrieval={
+            **TOWERS,
+            "model": {"name": "matrix_factorization", "dim": 64},
+            "loss": "bpr",
+            "negatives": {"source": "uniform", "count": 1, "shared": False},
+        },
+        beside="MF-BPR",
+    ),
+    "two_tower": Entry(
+        retrieval={**TOWERS, "model": {"name": "two_tower", "dim": 64, "embedding_dim": 64}},
+        beside="two-tower (YouTubeNet)",
+    ),
+    "two_tower+ccl": Entry(
+        retrieval={
+            **TOWERS,
+            "history": 100,
+            "model": {"name": "two_tower", "dim": 64, "embedding_dim": 64},
+            "loss": "ccl",
+            "negatives": {"source": "uniform", "count": 1000},
+        },
+        beside="SimpleX",
+    ),
+}
+HOW = (
+    "Train and test as NGCF (SIGIR 2019) and LightGCN (SIGIR 2020) have published them; a tenth of train is drawn for "
+    "validation. The settings and the number of epochs that are best on it are then trained once on all of train, and "
+    "the test is measured once a seed. All 40,981 items are ranked, without those that the user has in train; the "
+    "ideal list of NDCG has as many relevant items in front as the user has in the test, at most 20.",
+    "Histories are as in SimpleX: what a user did besides, at most 100 of it, in the query of `two_tower+ccl`. The log "
+    "has no times, so an order is drawn for each user, and in training a history is what came before in that. The "
+    "weights of EASE are a matrix of all pairs of items: in float32 6.7 GB, which are exported whole.",
+)
+
+
+IN_SOME_ORDER = "two_tower+ccl"
+"""The row whose requests have histories, as those of SimpleX do: of a log without times there are none."""
+
+
+def comparison(options: Options) -> Comparison:
+    """The table's models on the tables of `options`."""
+    folder = log_folder(GOWALLA, options)
+    tables = {name: folder / name for name in GOWALLA.tables}
+    ordered = made_of(options, f"accuracy/tables/{folder.name}-in-some-order", tables, in_some_order)
+    with_histories = {
+        "data": {"interactions": {path.stem: str(ordered / path.name) for path in tables.values()}},
+        "schema": {"timestamp": "place"},
+        "features": {"context": {}},  # a place has no hour and no weekday
+    }
+    entries = {**ENTRIES, IN_SOME_ORDER: replace(ENTRIES[IN_SOME_ORDER], recipe=with_histories)}
+    return Comparison(
+        data_set="gowalla",
+        recipe=load_recipe(RECIPES / "gowalla.toml", data_dir=folder),
+        data=contents_of(folder),
+        entries=entries,
+        metrics=METRICS,
+        refit=True,
+        published=PUBLISHED,
+        goals=GOALS,
+        how=HOW,
+    )
+
+
+def in_some_order(tables: Mapping[str, Path], into: Path) -> None:
+    """The same tables with a `place` for each row: those of train drawn by chance within a user, then those of test."""
+    for path in tables.values():
+        rows = pq.read_table(path)
+        drawn: Any = stream(0, "gowalla", path.name).permutation(len(rows))
+        place = 1 + drawn + (0 if path.stem == "train" else 2**30)
+        write_table(into / path.name, rows.append_column("place", pa.array(place.astype(np.int64))))
+
+
+def run(options: Options) -> Result:
+    """Choose, train and measure what is asked for."""
+    return compare(comparison(options), options)

@@ -1,0 +1,119 @@
+"""`accuracy movielens_ncf`: each person's last film among 99 others, beside the tables of NCF and of its revisit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from benchmarks.accuracy_lists import Comparison, Entry, Published, compare, over_catalogue
+from benchmarks.accuracy_logs import NCF, contents_of, log_folder
+from benchmarks.accuracy_rows import ALS, ITEM_KNN, POPULARITY, ease
+from benchmarks.harness import Options
+from benchmarks.result import Result
+from shortlist.data.held_out import HeldOut, hold_out
+from shortlist.data.prepared import Prepared
+from shortlist.evaluation.lists import Lists, Truth, deepest
+from shortlist.evaluation.protocol import questions
+from shortlist.evaluation.slices import kinds_of_items
+from shortlist.features.rows import RaggedBag
+from shortlist.pipeline import Run
+from shortlist.recipe.sections import Recipe
+from shortlist.schema import Split
+
+METRICS = ("hit@10", "ndcg@10")
+PUBLISHED: Mapping[str, Published] = {
+    "NeuMF": Published(values=(0.730, 0.447), source="He et al., WWW 2017"),
+    "tuned dot product": Published(values=(0.7294, 0.4523), source="Rendle et al., RecSys 2020"),
+}
+GOALS = {"NeuMF": PUBLISHED["NeuMF"].values, "the tuned dot product": PUBLISHED["tuned dot product"].values}
+FACTORS = {"name": "matrix_factorization", "similarity": "dot", "dim": 192}
+ENTRIES: Mapping[str, Entry] = {
+    "popularity": POPULARITY,
+    "item_knn": ITEM_KNN,
+    "ease": ease(100, 250, 1000),
+    "als": ALS,
+    "matrix_factorization": Entry(
+        retrieval={
+            "epochs": 100,
+            "batch_size": 1024,
+            "patience": 5,
+            "model": {**FACTORS, "biases": True},
+            "loss": "gbce",
+            "gbce_t": 0,
+            "negatives": {"source": "uniform", "count": 8, "shared": False},
+        },
+        beside="tuned dot product",
+    ),
+}
+HOW = (
+    "NCF's files (WWW 2017): each person's last rating is the test, and is ranked among the 99 films that they have "
+    "drawn for that person (the test film is among them for 156 people, who have 98 others). The last rating of train "
+    "is the validation, and there the film is ranked among all: settings and number of epochs are chosen on that, and "
+    "then trained once on all of train; the test is measured once a seed. Figures among 99 others are high, and say "
+    "little of lists of the whole catalogue (Krichene and Rendle, KDD 2020).",
+)
+
+
+def comparison(options: Options) -> Comparison:
+    """The table's models on the tables of `options`."""
+    folder = log_folder(NCF, options)
+    tables = {part: str(folder / f"{part}.parquet") for part in ("train", "valid", "test")}
+    return Comparison(
+        data_set="movielens_ncf",
+        recipe=Recipe.model_validate(
+            {
+                "name": "movielens_ncf",
+                "data": {"interactions": tables},
+                "schema": {"user_id": "user_id", "item_id": "movie_id", "timestamp": "timestamp"},
+                "features": {"context": {}},
+                "retrieval": {},
+            }
+        ),
+        data=contents_of(folder),
+        entries=ENTRIES,
+        metrics=METRICS,
+        refit=True,
+        published=PUBLISHED,
+        goals=GOALS,
+        how=HOW,
+        measure=partial(among_candidates, folder / "negatives.parquet"),
+    )
+
+
+def among_candidates(negatives: Path, run: Run, split: Split, metrics: tuple[str, ...]) -> dict[str, float]:
+    """Each metric of the bundle's lists for the test, of each user's candidates alone; of another split, over all."""
+    if split != Split.TEST:
+        return over_catalogue(run, split, metrics)
+    recommender, prepared, recipe = run.recommender(), run.prepared, run.recipe
+    users = hold_out(prepared, split, recipe.funnel.exclude_seen, seed=recipe.seed)
+    candidates = candidates_of(prepared, users, pq.read_table(negatives))
+    kind_I, longest, parts = kinds_of_items(prepared.item_train_count), deepest(metrics), []
+    for batch in questions(prepared, users):
+        requests = replace(batch.requests, allowed=candidates.rows(batch.place_U))
+        found = recommender.run(requests, longest)
+        parts.append(Lists.of(found.item_UK, batch.truth, kind_I, longest))
+    measured = Lists.join(parts).measure(metrics, Truth.of(users.truth, kind_I))
+    return {metric: measured[metric].value for metric in metrics}
+
+
+def candidates_of(prepared: Prepared, users: HeldOut, negatives: pa.Table) -> RaggedBag:
+    """Item rows for each held-out user: those of the table, and what is held out."""
+    row_of_item = {key: row for row, key in enumerate(prepared.item_keys.to_pylist()) if row}
+    films = dict(zip(negatives["user_id"].to_pylist(), negatives["movie_ids"].to_pylist(), strict=True))
+    lists = []
+    for place, user in enumerate(users.user_U):
+        drawn = [row_of_item[film] for film in films[prepared.user_keys[int(user)].as_py()] if film in row_of_item]
+        truth = users.truth.values[users.truth.offsets_n[place] : users.truth.offsets_n[place + 1]]
+        lists.append(np.union1d(drawn, truth).astype(np.int32))
+    return RaggedBag.of(lists)
+
+
+def run(options: Options) -> Result:
+    """Choose, train and measure what is asked for."""
+    return compare(comparison(options), options)
