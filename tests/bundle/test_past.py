@@ -12,8 +12,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from shortlist.bundle.asking import Asking
+from shortlist.bundle.past_events import Event
 from shortlist.bundle.read import Bundle, FunnelSettings
 from shortlist.bundle.recommender import Recommender
+from shortlist.core.errors import RequestError
 from shortlist.data.held_out import hold_out
 from shortlist.data.loader import Gather
 from shortlist.data.prepare import prepare
@@ -79,8 +81,8 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
     before, recipe = prepared(folder / "before", KNOWN), parse_recipe(RECIPE, "past.toml", data_dir=folder / "before")
     bundle = folder / "bundle"
     bundle.mkdir()
-    write_parts(bundle, before, recipe, None, None)
-    seal(bundle, recipe, FunnelSettings(3, False, 0.0, LENGTH, LENGTH), before.schema, {})
+    write_parts(bundle, before, recipe, None)
+    seal(bundle, recipe, FunnelSettings(3, False, 0.0, LENGTH), before.schema, {})
     return Shop(prepared(folder / "after", [*KNOWN, *NEXT]), Recommender.load(bundle))
 
 
@@ -133,6 +135,46 @@ def test_events_of_the_request_are_of_unknown_type_and_just_now(shop: Shop) -> N
 
     assert found["past"] == [[(VIEW, 8), (UNKNOWN, 8), (UNKNOWN, 1)], [(UNKNOWN, 1), (UNKNOWN, 1)]]
     assert requests.history.times.tolist() == [500, 502, 700, 800, 800]
+
+
+def test_events_of_the_request_say_their_type_and_their_time(shop: Shop) -> None:
+    bundle = shop.recommender.bundle
+    given: list[Event | int | str] = [
+        Event("b", "cart", 100),
+        Event("no such item", "buy", 100),
+        Event("c", "gift", "1970-01-01T00:05:00Z"),
+        "a",
+    ]
+    requests = shop.recommender.requests([None, 2], history=[given, [Event("a", "buy")]], context={"at": [700, 800]})
+    found = told(
+        shop.data, requests.latest(LENGTH, item_id_column(bundle.items, bundle.schema), bundle.schema.side(Side.PAST))
+    )
+
+    # 600 s, 400 s and 0 s ago; a gift is of no type that training knows, and the third event says nothing of itself.
+    assert found["past"] == [[(CART, 10), (UNKNOWN, 9), (UNKNOWN, 1)], [(VIEW, 9), (UNKNOWN, 9), (BUY, 1)]]
+    assert requests.history.times.tolist() == [100, 300, 700, 500, 502, 800]
+    assert bundle.item_keys.take(pa.array(requests.history.items.values)).to_pylist() == ["b", "c", "a", "c", "a", "a"]
+
+
+def test_a_history_of_nothing_known_is_no_history(shop: Shop) -> None:
+    empty = shop.recommender.requests([None, None, None], history=[[], ["no such item"], [Event("neither", "buy", 5)]])
+    assert empty.history.counts().tolist() == [0, 0, 0]
+
+
+def test_types_are_refused_where_the_log_has_none(tmp_path: Path) -> None:
+    plain = parse_recipe(RECIPE.replace('event = "what"\n', ""), "past.toml", data_dir=tmp_path)
+    (tmp_path / "bundle").mkdir()
+    columns = zip(("user", "item", "what", "at", "part"), zip(*KNOWN, strict=True), strict=True)
+    pq.write_table(pa.table({name: list(values) for name, values in columns}), tmp_path / "log.parquet")
+    prepare(plain, tmp_path / "prepared")
+    data = Prepared.open(tmp_path / "prepared")
+    write_parts(tmp_path / "bundle", data, plain, None)
+    seal(tmp_path / "bundle", plain, FunnelSettings(3, False, 0.0, LENGTH), data.schema, {})
+    recommender = Recommender.load(tmp_path / "bundle")
+
+    assert recommender.requests([None], history=[[Event("a", time=3)]]).history.times.tolist() == [3]
+    with pytest.raises(RequestError, match=r"type 'buy', and this bundle's recipe names no schema\.event"):
+        recommender.requests([None], history=[[Event("a", "buy")]])
 
 
 @pytest.mark.parametrize(

@@ -79,8 +79,8 @@ def shop(folder: Path, form: Any) -> Shop:
     before, recipe = prepared(folder / "before", KNOWN, form), parse_recipe(RECIPE, "t.toml", data_dir=folder)
     bundle = folder / "bundle"
     bundle.mkdir()
-    write_parts(bundle, before, recipe, None, None)
-    seal(bundle, recipe, FunnelSettings(3, False, 0.0, LENGTH, LENGTH), before.schema, {})
+    write_parts(bundle, before, recipe, None)
+    seal(bundle, recipe, FunnelSettings(3, False, 0.0, LENGTH), before.schema, {})
     return Shop(prepared(folder / "after", [*KNOWN, *NEXT], form), Recommender.load(bundle))
 
 

@@ -85,9 +85,22 @@ def test_a_user_for_a_program(bundle: Path, shortlist: Shortlist) -> None:
     assert set(users[0]["items"][0]) == {"rank", "item_id", "score", "source", "title"}
 
 
+def test_somebody_new_is_shown_by_what_was_done(bundle: Path, shortlist: Shortlist) -> None:
+    first = json.loads(shortlist("recommend", bundle, "--history", "[]", "--k", 40, "--json").out)
+    liked = first[0]["items"][0]["item_id"]
+    history = json.dumps([liked, {"item": liked, "time": "2001-01-01"}])
+    then = json.loads(shortlist("recommend", bundle, "--history", history, "--k", 40, "--json").out)
+
+    assert (then[0]["user_id"], then[0]["known"]) == (None, False)
+    assert liked not in [item["item_id"] for item in then[0]["items"]]
+    assert shortlist("recommend", bundle, "--history", history).out.splitlines()[0] == "somebody"
+
+
 @pytest.mark.parametrize(
     ("words", "code", "text"),
     [
+        (["--history", "12"], 5, "history: expected JSON such as"),
+        (["--history", "[]", "--users", "u.csv"], 2, "--history is that of one user"),
         (["--k", "0"], 5, "k must be at least 1"),
         (["--user", "bob"], 5, "users of this bundle are integers"),
         (["--users", "no-such.csv"], 3, "no file no-such.csv"),

@@ -60,6 +60,9 @@ def test_the_documentation_describes_requests_and_answers(client: httpx.Client) 
         assert {"user_id", "history", "context", "candidates"} <= fields.keys()
         assert fields["user_id"]["anyOf"][0]["type"] == "integer"
         assert all("description" in field for field in fields.values())
+        assert "$ref" not in str(post["requestBody"])
+        one, other = fields["history"]["anyOf"][0]["items"]["oneOf"]
+        assert (one["type"], other["properties"].keys()) == ("string", {"item", "type", "time"})
         assert {"200", "400", "413", "422", "500"} == post["responses"].keys()
     items = page["components"]["schemas"]["Recommendation"]["properties"]
     assert items.keys() == {"item_id", "score", "source", "title", "predictions"}

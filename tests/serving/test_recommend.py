@@ -12,6 +12,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from shortlist.bundle.recommender import Recommender
+from shortlist.funnel.sources.towers import TowerSource
 from shortlist.serving.answers import ItemsAnswer
 from shortlist.serving.service import Service
 from tests.evaluation.test_several_targets import world
@@ -73,13 +74,31 @@ def test_a_history_is_left_out_and_changes_the_answer(client: httpx.Client) -> N
     assert told["known_user"] is False
 
 
+def test_the_last_events_change_the_answer(client: httpx.Client) -> None:
+    """The same two goods, looked at or bought, one or the other last, just now or long ago."""
+    now = 1_700_100_000
+    histories: list[list[Any]] = [
+        [{"item": first, "type": kind, "time": now - 9000}, {"item": last, "type": kind, "time": now - age}]
+        for first, last in (("good-03", "good-04"), ("good-04", "good-03"))
+        for kind in ("view", "purchase")
+        for age in (10, 8000)
+    ]
+    answers = [recommend(client, history=history, n=30, context={"time": now})["items"] for history in histories]
+    scores = [tuple(sorted((item["item_id"], item["score"]) for item in items)) for items in answers]
+
+    assert len(set(scores)) == len(histories)
+    plain = recommend(client, history=["good-03"], n=30, context={"time": now})
+    assert ids(plain) == ids(recommend(client, history=[{"item": "good-03", "time": now}], n=30, context={"time": now}))
+
+
 def test_the_ranker_is_told_of_types_and_times_and_retrieval_is_not(shop: Recommender) -> None:
     requests = shop.requests([KNOWN], context={"time": [1_700_100_000]})
     events, item_UK = requests.history, np.array([[1, 2, 3]], np.int32)
     assert events.types is not None
     assert len(np.unique(events.types)) == 2
     assert shop.ranker is not None
-    assert shop.towers is not None
+    (towers,) = shop.sources
+    assert isinstance(towers, TowerSource)
     others = (
         replace(requests, history=replace(events, types=events.types[::-1])),
         replace(requests, history=replace(events, times=events.times - 10**7)),
@@ -87,7 +106,7 @@ def test_the_ranker_is_told_of_types_and_times_and_retrieval_is_not(shop: Recomm
     )
     for other in others:
         assert (shop.ranker.outputs(other, item_UK) != shop.ranker.outputs(requests, item_UK)).any()
-        assert (shop.towers.encode(other) == shop.towers.encode(requests)).all()
+        assert (towers.encode(other) == towers.encode(requests)).all()
 
 
 def test_seen_items_are_left_out_unless_asked_for(client: httpx.Client, shop: Recommender) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from shortlist.bundle.past_events import Event, read_events
 from shortlist.bundle.read import Bundle
 from shortlist.core.errors import RequestError
 from shortlist.core.suggest import did_you_mean
@@ -19,7 +20,7 @@ from shortlist.features.values import array_of, as_seconds
 from shortlist.features.vocabulary import Vocabulary
 from shortlist.funnel.columns import Requests, latest
 from shortlist.schema import Side
-from shortlist.schema.columns import PAST_TYPE, ROW_SIDES
+from shortlist.schema.columns import ROW_SIDES
 
 Columns = Mapping[str, Sequence[Any]]
 
@@ -30,14 +31,12 @@ class Asking:
     def __init__(self, bundle: Bundle) -> None:
         self.bundle = bundle
         self.id_of_item = item_id_column(bundle.items, bundle.schema)
-        past = bundle.schema.side(Side.PAST)
-        self.unknown_type = next((column.offset for column in past if column.name == PAST_TYPE), 0)
 
     def requests(
         self,
         users: Sequence[int | str | None],
         *,
-        history: Sequence[Sequence[int | str]] | None,
+        history: Sequence[Sequence[Event | int | str]] | None,
         context: Columns | None,
         user_features: Columns | None,
         exclude: Sequence[Sequence[int | str]] | None,
@@ -51,7 +50,8 @@ class Asking:
         query = side_by_side([self._users(user_U, user_features), self._context(moment, time_U)])
         known = self.bundle.histories.events.rows(user_U)
         if history is not None:
-            known = known.then(self._items(history, len(users), "history"), time_U, self.unknown_type)
+            _check_lists(history, len(users), "history")
+            known = known.then(read_events(self.bundle, history, time_U))
         seen = self.bundle.settings.exclude_seen if exclude_seen is None else exclude_seen
         left_out = [known.items] if seen else []
         if exclude is not None:
@@ -74,7 +74,7 @@ class Asking:
         roles = self.bundle.recipe.schema_
         time_B = self._times(batch)
         context = self._context(batch, time_B)
-        user_B = _ids(self.bundle.user_vocabulary, columns, roles.user_id)
+        user_B = _ids(self.bundle.user_vocabulary, columns, roles.user_column)
         item_B = _ids(self.bundle.item_vocabulary, columns, roles.item_id)
         user = self._side(Side.USER, self.bundle.users, user_B, batch)
         item = self._side(Side.ITEM, self.bundle.items, item_B, batch)
@@ -118,7 +118,7 @@ class Asking:
         """Raw columns as a record batch; RequestError for a name no feature reads, or a wrong number of values."""
         roles = self.bundle.recipe.schema_
         known = {name for side in sides for name in self.bundle.encoders[side].sources}
-        known |= {name for name in (roles.user_id, roles.item_id, roles.timestamp) if name is not None}
+        known |= {name for name in (roles.user_column, roles.item_id, roles.timestamp) if name is not None}
         rows = len(next(iter(columns.values()), ())) if rows is None else rows
         for name, values in columns.items():
             if name not in known:
@@ -132,11 +132,15 @@ class Asking:
 
     def _items(self, lists: Sequence[Sequence[int | str]], rows: int, what: str) -> RaggedBag:
         """Rows of known items for each request."""
-        if len(lists) != rows:
-            raise RequestError(f"`{what}` has {len(lists)} lists for {rows} requests")
+        _check_lists(lists, rows, what)
         flat = _look_up(self.bundle.item_vocabulary, [item for items in lists for item in items])
         ends = np.cumsum([len(items) for items in lists])
         return RaggedBag.of([part[part > 0] for part in np.split(flat, ends[:-1])])
+
+
+def _check_lists(lists: Sequence[Any], rows: int, what: str) -> None:
+    if len(lists) != rows:
+        raise RequestError(f"`{what}` has {len(lists)} lists for {rows} requests")
 
 
 def _look_up(vocabulary: Vocabulary, ids: Sequence[int | str | None]) -> Ints:

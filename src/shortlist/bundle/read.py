@@ -16,8 +16,9 @@ from shortlist.core.errors import BundleError
 from shortlist.core.files import read_json
 from shortlist.features.encoder import Encoder, vocabulary_path
 from shortlist.features.past import Events
-from shortlist.features.rows import FeatureTable, Floats, Ints, Longs, RaggedBag
+from shortlist.features.rows import FeatureTable, Ints, Longs, RaggedBag
 from shortlist.features.vocabulary import Vocabulary
+from shortlist.funnel.sources.folder import eligible_items
 from shortlist.recipe.sections import Recipe
 from shortlist.schema import Schema, Side
 from shortlist.schema.columns import ITEM_ID, USER_ID
@@ -30,7 +31,6 @@ class FunnelSettings:
     candidates: int
     exclude_seen: bool
     retrieval_weight: float
-    retrieval_history: int
     ranking_history: int
     calibration: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """By binary target how its logit becomes a probability, as JSON values; by its sigmoid where it is not here."""
@@ -66,6 +66,8 @@ class Bundle:
     encoders: dict[Side, Encoder]
     user_vocabulary: Vocabulary
     item_vocabulary: Vocabulary
+    changed_A: Ints = field(default_factory=lambda: np.zeros(0, np.int32))
+    """Rows of items that were added or altered since: the folder does not have them, or not as they are."""
 
     @classmethod
     def open(cls, path: str | Path, verify: bool = True) -> Bundle:
@@ -94,8 +96,8 @@ class Bundle:
 
     @property
     def has_retrieval(self) -> bool:
-        """Whether there is a retrieval model."""
-        return (self.path / "retrieval").is_dir()
+        """Whether there is a source of candidates beside popularity."""
+        return self.recipe.retrieval is not None
 
     @property
     def has_ranking(self) -> bool:
@@ -104,15 +106,8 @@ class Bundle:
 
     @property
     def eligible_I(self) -> npt.NDArray[np.bool_]:
-        """Item rows that may be recommended: all of the item table, or without one all that occur in training."""
-        eligible = np.ones(len(self.items), bool) if self.recipe.data.items else self.train_count > 0
-        eligible[0] = False
-        return eligible
-
-    def item_vectors(self) -> Floats:
-        """vectors_ID of the retrieval model, memory-mapped."""
-        vectors: Floats = np.load(self.path / "retrieval" / "vectors.npy", mmap_mode="r", allow_pickle=False)
-        return vectors
+        """Item rows that may be recommended."""
+        return eligible_items(self.recipe, self.train_count)
 
     def item_rows(self, ids: pa.Array) -> Ints:
         """Item rows of ids as the tables have them; 0 where unknown."""

@@ -7,26 +7,31 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from shortlist.bundle.asking import Asking
+from shortlist.bundle.new_items import with_items, write_items
+from shortlist.bundle.past_events import Event
 from shortlist.bundle.read import Bundle
+from shortlist.bundle.similar import similar
 from shortlist.core.errors import RequestError
 from shortlist.core.files import whole_folder
+from shortlist.core.suggest import did_you_mean
 from shortlist.features.rows import FeatureRows, Floats
 from shortlist.funnel.calibration import calibration_from_json
-from shortlist.funnel.columns import Candidates, Requests, Source
+from shortlist.funnel.columns import Candidates, Requests, Source, candidates_of_one
 from shortlist.funnel.predictions import Predictions
 from shortlist.funnel.rank import Rank
 from shortlist.funnel.session import Session
-from shortlist.funnel.sources import PopularitySource, TowerSource
+from shortlist.funnel.sources.folder import Surroundings, mixed, open_sources
+from shortlist.funnel.sources.mixture import Mixture
+from shortlist.funnel.sources.popularity import PopularitySource
 from shortlist.schema import Side
 
 Id = int | str
-Stages = Literal["funnel", "retrieval", "popularity"]
 Rows = FeatureRows | Mapping[str, Sequence[Any]]
 
 
@@ -71,6 +76,19 @@ class Recommender:
             )
         with whole_folder(target) as draft:
             shutil.copytree(self.bundle.path, draft, dirs_exist_ok=True)
+            if len(self.bundle.changed_A):
+                write_items(self.bundle, self.sources, draft)
+
+    def with_items(self, table: pa.Table | Mapping[str, Sequence[Any]]) -> Recommender:
+        """A recommender that knows these items too, from their features alone: nothing is trained.
+
+        table: one row for each item, with its raw columns as the item table has them, among them its id. An item that
+            is there already gets these features; columns that are left out count as missing.
+
+        Models encode a new item by its features. Sources that know items by what users did with them, such as
+        neighbours or popularity, do not propose it. RequestError where the table does not fit. `save` keeps the items.
+        """
+        return Recommender(with_items(self.bundle, table), self.threads)
 
     @cached_property
     def popularity(self) -> PopularitySource:
@@ -78,18 +96,22 @@ class Recommender:
         return PopularitySource(self.bundle.positive_count, self.bundle.eligible_I)
 
     @cached_property
-    def towers(self) -> TowerSource | None:
-        """The retrieval model, if the bundle has one."""
-        if not self.bundle.has_retrieval:
-            return None
-        return TowerSource(
-            self.bundle.recipe.retrieval.model.name if self.bundle.recipe.retrieval else "retrieval",
-            Session(self.bundle.path / "retrieval" / "query.onnx", self.threads),
-            self.bundle.item_vectors(),
-            self.bundle.eligible_I,
-            self._asking.id_of_item,
-            self.bundle.settings.retrieval_history,
+    def sources(self) -> tuple[Source, ...]:
+        """The recipe's sources of candidates, that of [retrieval] first; none in a bundle without retrieval."""
+        around = Surroundings(
+            schema=self.bundle.schema,
+            eligible_I=self.bundle.eligible_I,
+            id_of_item=self._asking.id_of_item,
+            threads=self.threads,
+            items=self.bundle.items,
+            changed_A=self.bundle.changed_A,
         )
+        return open_sources(self.bundle.recipe, lambda stage: self.bundle.path / stage, around)
+
+    @cached_property
+    def retrieval(self) -> Source | None:
+        """All sources as one, if the bundle has any."""
+        return mixed(self.bundle.recipe, self.sources)
 
     @cached_property
     def ranker(self) -> Rank | None:
@@ -122,7 +144,7 @@ class Recommender:
         self,
         users: Sequence[Id | None],
         *,
-        history: Sequence[Sequence[Id]] | None = None,
+        history: Sequence[Sequence[Event | Id]] | None = None,
         context: Mapping[str, Sequence[Any]] | None = None,
         user_features: Mapping[str, Sequence[Any]] | None = None,
         exclude: Sequence[Sequence[Id]] | None = None,
@@ -132,8 +154,8 @@ class Recommender:
         """Encode U requests.
 
         users: ids as the tables have them; an unknown one, or None, is a new user.
-        history: items of events after those the bundle knows of, oldest first; unknown items are dropped. They count
-            as events of an unknown type, at the time of the request.
+        history: events after those the bundle knows of, oldest first, or their items alone; those of unknown items are
+            left out. An event that says no type is of an unknown one, and one that says no time is as the request is.
         context, user_features: raw columns of U values; what is left out counts as missing, the time as now. Numbers
             that tell the time are in the log's unit.
         exclude, candidates: items that must not be answered, and items to choose from.
@@ -149,21 +171,35 @@ class Recommender:
             exclude_seen=exclude_seen,
         )
 
-    def run(self, requests: Requests, k: int, stages: Stages = "funnel", candidates: int | None = None) -> Candidates:
+    def run(self, requests: Requests, k: int, stages: str = "funnel", candidates: int | None = None) -> Candidates:
         """The best `k` for each request; fewer, padded with item 0, where fewer are left.
 
-        stages: `funnel` for all of it, `retrieval` without the ranker, `popularity` for the baseline.
-        candidates: how many the ranker gets; by default as the recipe says, at least `k`.
+        stages: `funnel` for all of it, `retrieval` without the ranker, `popularity` for the baseline, or the name of
+            one of several sources.
+        candidates: how many the ranker gets, and among how many several sources share the places; by default as the
+            recipe says, at least `k`.
         """
         if k < 1:
             raise RequestError(f"k must be at least 1, found {k}")
         if not self.bundle.schema.has_items:
             raise RequestError("this bundle ranks rows of a log without items: send `rows` to be scored instead")
-        source: Source = self.popularity if stages == "popularity" or self.towers is None else self.towers
+        source = self._source(stages)
         rank = self.ranker if stages == "funnel" else None
-        wide = k if rank is None else max(k, candidates or self.bundle.settings.candidates)
+        in_parts = rank is not None or isinstance(source, Mixture)
+        wide = max(k, candidates or self.bundle.settings.candidates) if in_parts else k
         found = source(requests, min(wide, len(self.bundle.items) - 1))
         return (found if rank is None else rank(requests, found)).top(k)
+
+    def _source(self, stages: str) -> Source:
+        """What proposes candidates; popularity where there is no retrieval."""
+        if stages in ("funnel", "retrieval"):
+            return self.retrieval or self.popularity
+        named: dict[str, Source] = {source.name: source for source in (*self.sources, self.popularity)}
+        if stages not in named:
+            raise RequestError(
+                f"no source is called {stages!r}.{did_you_mean(stages, ['funnel', 'retrieval', *named])}"
+            )
+        return named[stages]
 
     def recommend(
         self, users: Sequence[Id | None], k: int = 10, exclude_seen: bool | None = None, **about: Any
@@ -171,11 +207,21 @@ class Recommender:
         """The best `k` items for each user, best first; `about` is what `requests` takes."""
         return self.present(self.run(self.requests(users, exclude_seen=exclude_seen, **about), k))
 
+    def similar(self, items: Sequence[Id], k: int = 10) -> list[list[Recommendation]]:
+        """The `k` items most like each of these, itself not among them, by the cosine of their vectors."""
+        return self.present(similar(self.bundle, self.sources, items, k))
+
     def rank(self, user: Id | None, items: Sequence[Id], **about: Any) -> list[Recommendation]:
         """The given items in the ranker's order for one user; items the bundle does not know are left out."""
         about = {name: [value] if name == "history" else value for name, value in about.items()}
         requests = self.requests([user], candidates=[items], exclude_seen=False, **about)
-        return self.present(self.run(requests, max(len(items), 1), candidates=len(items)))[0]
+        assert requests.allowed is not None
+        rows = [row for row in dict.fromkeys(requests.allowed.values.tolist()) if row not in requests.exclude.values]
+        item_UK, source = np.array([rows], np.int32), self.retrieval or self.popularity
+        # No source is searched: what it would not propose, such as a new item, the ranker can order all the same.
+        score_UK = source.scores(requests, item_UK)
+        found = candidates_of_one(source.name, item_UK, score_UK).ordered(score_UK)
+        return self.present(found if self.ranker is None else self.ranker(requests, found))[0]
 
     def score_rows(self, rows: Rows) -> Floats:
         """What is predicted of the first target, as `predict_rows` has it."""

@@ -23,12 +23,21 @@ def known_users(bundle: Bundle) -> pa.Array:
 
 def as_user_ids(bundle: Bundle, ids: pa.Array) -> pa.Array:
     """Ids as the bundle's own type; RequestError for one that cannot be such."""
-    kind = bundle.user_keys.type
+    return _as(bundle.user_keys.type, ids, "users")
+
+
+def as_item_ids(bundle: Bundle, ids: pa.Array) -> pa.Array:
+    """The same for ids of items."""
+    return _as(bundle.item_keys.type, ids, "items")
+
+
+def _as(kind: pa.DataType, ids: pa.Array, what: str) -> pa.Array:
     try:
         return ids.cast(kind)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         named = "integers" if pa.types.is_integer(kind) else "text"
-        raise RequestError(f"users of this bundle are {named}, and not all that were asked for are: {error}") from error
+        found = f"not all that were asked for are: {error}"
+        raise RequestError(f"{what} of this bundle are {named}, and {found}") from error
 
 
 def read_user_ids(path: Path, column: str) -> pa.Array:

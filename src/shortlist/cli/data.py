@@ -67,11 +67,13 @@ def _list(args: argparse.Namespace) -> int:
         found += [{"name": n, "action": "make", "title": k.title} for n, k in MADE_UP.items()]
         print_json(found)
         return 0
+    wide = max(len(name) for name in (*KNOWN, *PUBLISHED, *MADE_UP))
+    below = " " * (len("convert  ") + wide + 1)
     for name, known in KNOWN.items():
-        print(f"get      {name:<16} {known.title}\n{'':<25} {known.page}\n{'':<25} {known.terms}")
+        print(f"get      {name:<{wide}} {known.title}\n{below}{known.page}\n{below}{known.terms}")
     for name, published in PUBLISHED.items():
         files = ", ".join(published.files)
-        print(f"convert  {name:<16} {published.title}\n{'':<25} {published.page}: {files}")
+        print(f"convert  {name:<{wide}} {published.title}\n{below}{published.page}: {files}")
     for name, made_up in MADE_UP.items():
-        print(f"make     {name:<16} {made_up.title}")
+        print(f"make     {name:<{wide}} {made_up.title}")
     return 0

@@ -12,7 +12,20 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn, Protocol
 
-from shortlist.cli import compare_tasks, data, demo, doctor, evaluate, init, prepare, recommend, run, serve, train
+from shortlist.cli import (
+    compare_tasks,
+    data,
+    demo,
+    doctor,
+    evaluate,
+    init,
+    prepare,
+    recommend,
+    run,
+    serve,
+    similar,
+    train,
+)
 from shortlist.cli.faults import guarded
 from shortlist.core.errors import UserError
 from shortlist.core.suggest import did_you_mean
@@ -41,6 +54,7 @@ VERBS: Mapping[str, Verb] = {
     "evaluate": evaluate,
     "compare-tasks": compare_tasks,
     "recommend": recommend,
+    "similar": similar,
     "serve": serve,
     "demo": demo,
     "doctor": doctor,

@@ -15,6 +15,7 @@ HELP = "recommend items to users: to all of them, into a Parquet file, or to a f
 EXAMPLES = """\
   shortlist recommend runs/shortlist/bundle                       every user, into recommendations.parquet
   shortlist recommend runs/shortlist/bundle --user 42 --user 43   two users, to read
+  shortlist recommend bundle --history '["mug-3"]'                 a new visitor or session who did this
   shortlist recommend bundle --users vip.csv --k 50 --output vip.parquet
   shortlist recommend bundle --user 42 --json | jq '.[0].items[0].item_id'"""
 
@@ -29,6 +30,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="only these: Parquet or CSV with the user column, or an id a line",
     )
+    parser.add_argument(
+        "--history",
+        metavar="JSON",
+        help='what the user, or nobody known, has just done: \'[12, {"item": 17, "type": "cart"}]\', oldest first',
+    )
     parser.add_argument("--k", type=int, default=10, metavar="N", help="items for each user (default: 10)")
     parser.add_argument(
         "--output", default="recommendations.parquet", metavar="FILE", help="Parquet file (default: %(default)s)"
@@ -42,9 +48,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Do the work and return the exit code."""
     from shortlist.bundle.recommender import Recommender
+    from shortlist.core.errors import UserError
 
+    if args.users and args.history:
+        raise UserError("--history is that of one user: name them with --user, or leave --users out for somebody new")
     recommender = Recommender.load(args.bundle, args.threads)
-    if args.user:
+    if args.user or args.history:
         _show(args, recommender)
     else:
         _write(args, recommender)
@@ -63,7 +72,7 @@ def _write(args: argparse.Namespace, recommender: Recommender) -> None:
     bundle = recommender.bundle
     ids = known_users(bundle)
     if args.users:
-        column = bundle.recipe.schema_.user_id or "user_id"
+        column = bundle.recipe.schema_.user_column or "user_id"
         ids = as_user_ids(bundle, read_user_ids(Path(args.users), column))
     rows = recommend_to(recommender, ids, Path(args.output), args.k, _seen(args), reporter(args))
     reporter(args).say("recommend", f"{len(ids):,} users, {rows:,} rows in {args.output}")
@@ -74,17 +83,20 @@ def _write(args: argparse.Namespace, recommender: Recommender) -> None:
 def _show(args: argparse.Namespace, recommender: Recommender) -> None:
     import pyarrow as pa
 
+    from shortlist.bundle.past_events import parse_events
     from shortlist.bundle.user_ids import as_user_ids
 
-    ids = as_user_ids(recommender.bundle, pa.array(args.user))
+    ids = as_user_ids(recommender.bundle, pa.array(args.user or [None], pa.string()))
     known = [bool(row) for row in recommender.bundle.user_vocabulary.lookup(ids)]
-    answers = recommender.recommend(ids.to_pylist(), args.k, _seen(args))
+    history = [parse_events(args.history)] * len(ids) if args.history else None
+    answers = recommender.recommend(ids.to_pylist(), args.k, _seen(args), history=history)
     if args.json:
         users = zip(ids.to_pylist(), known, answers, strict=True)
         print_json([{"user_id": user, "known": seen, "items": _as_dicts(items)} for user, seen, items in users])
         return
     for user, seen, items in zip(ids.to_pylist(), known, answers, strict=True):
-        print(f"user {user}{'' if seen else '   (never seen: gets what new users get)'}")
+        who = "somebody" if user is None else f"user {user}{'' if seen else '   (never seen: gets what new users get)'}"
+        print(who)
         print("\n".join(table_lines(items)) or "  nothing is left to recommend")
 
 

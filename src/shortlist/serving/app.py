@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import Any
@@ -148,5 +148,17 @@ async def _no_such_route(request: Request, error: Exception) -> Response:
 def _described(body: type[BaseModel], examples: Bodies) -> dict[str, Any]:
     """The body's part of the OpenAPI page."""
     shown = {name: {"value": values} for name, values in examples.items()}
-    content = {"schema": body.model_json_schema(), **({"examples": shown} if shown else {})}
+    schema = body.model_json_schema()
+    content = {"schema": _inlined(schema, schema.pop("$defs", {})), **({"examples": shown} if shown else {})}
     return {"requestBody": {"required": True, "content": {"application/json": content}}}
+
+
+def _inlined(schema: Any, definitions: Mapping[str, Any]) -> Any:
+    """A JSON schema with its references replaced by what they mean: on the page they would lead nowhere."""
+    if isinstance(schema, list):
+        return [_inlined(part, definitions) for part in schema]
+    if not isinstance(schema, Mapping):
+        return schema
+    if "$ref" in schema:
+        return _inlined(definitions[schema["$ref"].removeprefix("#/$defs/")], definitions)
+    return {name: _inlined(part, definitions) for name, part in schema.items()}

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
+from shortlist.bundle.past_events import Event
 from shortlist.schema import Schema
 
 MOST_ITEMS = 1000
@@ -22,11 +23,40 @@ _Text = Annotated[str, Field(max_length=1000)]
 _Items = Field(max_length=MOST_GIVEN, fail_fast=True)
 _ID_TYPES: Mapping[str, Any] = {"int": _Integer, "text": _Text}
 
+ITEM, EVENT = "#item", "#event"
+"""What an entry of a history may be, as pydantic's places of errors name it."""
+
 UserId = TypeVar("UserId", bound=int | str)
 ItemId = TypeVar("ItemId", bound=int | str)
 
 Values = dict[str, Any]
 """Values by the name of their column in the prepared tables; `serving.columns` checks them."""
+
+
+class EventBody(BaseModel, Generic[ItemId]):
+    """One event of a history."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
+
+    @classmethod
+    def model_parametrized_name(cls, params: tuple[Any, ...]) -> str:
+        """The class's own name."""
+        return cls.__name__
+
+    item: ItemId
+    """The item."""
+    type: _Integer | _Text | bool | None = None
+    """Its type, as the log has it, such as view or cart; left out, or one that the log never had: unknown."""
+    time: _Integer | float | _Text | None = None
+    """When it was: in the log's own unit, or text in ISO 8601; left out, at the time of the request."""
+
+    def event(self) -> Event:
+        """As the recommender takes it."""
+        return Event(self.item, self.type, self.time)
+
+
+def _kind(given: Any) -> str:
+    return EVENT if isinstance(given, Mapping | EventBody) else ITEM
 
 
 class _Body(BaseModel, Generic[UserId, ItemId]):
@@ -39,14 +69,31 @@ class _Body(BaseModel, Generic[UserId, ItemId]):
 
     user_id: UserId | None = None
     """Who asks. Left out or unknown: the answer rests on `history`, `context` and `user_features`."""
-    history: Annotated[list[ItemId], _Items] | None = None
-    """Items of events after those that the bundle knows of, oldest first. Unknown items are passed over. They count as
-    events of an unknown type, at the time of the request."""
+    history: (
+        Annotated[
+            list[
+                Annotated[
+                    Annotated[ItemId, Tag(ITEM)] | Annotated[EventBody[ItemId], Tag(EVENT)],
+                    Discriminator(_kind),
+                ]
+            ],
+            _Items,
+        ]
+        | None
+    ) = None
+    """Events after those that the bundle knows of, oldest first, or their items alone, which are events of an unknown
+    type at the time of the request. Unknown items are passed over."""
     context: Values | None = None
     """What is known of the moment, by column of the log, such as device or time. The time is in the log's own unit, or
     text in ISO 8601; left out, it is now."""
     user_features: Values | None = None
     """Columns of the user table; they take the place of what the bundle knows of the user."""
+
+    def events(self) -> list[Event | int | str] | None:
+        """The history as the recommender takes it."""
+        if self.history is None:
+            return None
+        return [given.event() if isinstance(given, EventBody) else given for given in self.history]
 
 
 class RecommendBody(_Body[UserId, ItemId], Generic[UserId, ItemId]):

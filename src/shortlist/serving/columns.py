@@ -28,7 +28,7 @@ class RequestColumns:
         roles = bundle.recipe.schema_
         own = {side: set(bundle.encoders[side].sources) for side in ROW_SIDES}
         clock = _named(roles.timestamp)
-        ids = _named(roles.user_id, roles.item_id)
+        ids = _named(roles.user_column, roles.item_id)
         self.context = frozenset(own[Side.CONTEXT] | clock)
         self.user_features = frozenset(own[Side.USER] - ids)
         self.rows = frozenset(set().union(*own.values(), clock, ids))

@@ -11,6 +11,7 @@ from pydantic_core import ErrorDetails
 from starlette.requests import ClientDisconnect, Request
 
 from shortlist.core.suggest import did_you_mean
+from shortlist.serving.bodies import EVENT, ITEM, EventBody
 from shortlist.serving.refusal import Refusal, shown
 
 MOST_BYTES = 1 << 20
@@ -26,6 +27,7 @@ _EXPECTED = {
     "string_type": "text",
     "bool_type": "true or false",
     "list_type": "a list",
+    "missing": "a value",
     "dict_type": "an object",
 }
 """By pydantic's type of error."""
@@ -69,7 +71,8 @@ def parse(raw: bytes, body: type[Body]) -> Body:
 
 def path(*parts: str | int) -> str:
     """`path("history", 3)` is `history[3]`."""
-    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts)
+    named = [part for part in parts if part not in (ITEM, EVENT)]
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in named)
     return text.removeprefix(".") or "body"
 
 
@@ -80,8 +83,9 @@ def _refusal(body: type[BaseModel], problems: Sequence[ErrorDetails]) -> Refusal
     more = f" ({len(problems) - 1} more like it)" if len(problems) > 1 else ""
     if first["type"] == "extra_forbidden":
         name = str(first["loc"][-1])
-        hint = did_you_mean(name, body.model_fields)
-        expected = ", ".join(body.model_fields)
+        fields = EventBody.model_fields if EVENT in first["loc"] else body.model_fields
+        hint = did_you_mean(name, fields)
+        expected = ", ".join(fields)
         return Refusal(f"no such field `{name}`.{hint}{more}", where, first["input"], expected)
     expected, found = _expected(first), shown(first["input"])
     return Refusal(f"{where}: expected {expected}, found {found!r}{more}", where, first["input"], expected)

@@ -35,7 +35,7 @@ class Service:
                 [body.user_id],
                 body.n,
                 body.exclude_seen,
-                history=_one(body.history),
+                history=_one(body.events()),
                 context=self.columns.of_request(body.context, self.columns.context, "context"),
                 user_features=self._user_features(body),
                 exclude=_one(body.exclude),
@@ -54,7 +54,7 @@ class Service:
             items = self.recommender.rank(
                 body.user_id,
                 body.candidates or [],
-                history=body.history or [],
+                history=body.events() or [],
                 context=self.columns.of_request(body.context, self.columns.context, "context"),
                 user_features=self._user_features(body),
             )
