@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from shortlist.bundle.past_events import Event
     from shortlist.bundle.recommender import Recommendation, Recommender
     from shortlist.core.version import __version__
     from shortlist.pipeline.api import evaluate, fit, load_recipe, prepare
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 __all__ = [
+    "Event",
     "Recipe",
     "Recommendation",
     "Recommender",
@@ -32,6 +34,7 @@ __all__ = [
 
 # Found when first asked for: a server that loads a bundle must not import torch, and `--help` nothing at all.
 _HOMES = {
+    "Event": "shortlist.bundle.past_events",
     "Recipe": "shortlist.recipe.sections",
     "Recommendation": "shortlist.bundle.recommender",
     "Recommender": "shortlist.bundle.recommender",

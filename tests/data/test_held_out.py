@@ -71,8 +71,7 @@ def test_equals_the_naive_loop(data: Prepared, events: list[toy.Event], split: S
 
 
 def values(held_out: HeldOut, name: str, place: int) -> list[int]:
-    bag = getattr(held_out, name)
-    return list(bag.values[bag.offsets_n[place] : bag.offsets_n[place + 1]])
+    return list(getattr(held_out, name).rows(np.array([place])).values)
 
 
 def test_a_sample_of_users_is_fixed_by_the_seed(data: Prepared) -> None:
@@ -117,3 +116,41 @@ def test_requests_open_only_the_shards_that_have_some(tmp_path: Path, monkeypatc
     monkeypatch.setattr(EventShard, "of", counted)
     assert [int(shard.time[rows[0]]) for shard, rows in held_out.requests(2)] == [1, 3]
     assert opened == ["events-00001.arrow", "events-00003.arrow"]
+
+
+@pytest.mark.parametrize("exclude_seen", [True, False])
+def test_each_event_is_asked_for_after_those_before_it(
+    data: Prepared, events: list[toy.Event], exclude_seen: bool
+) -> None:
+    held_out = hold_out(data, Split.TEST, exclude_seen, requests="event")
+    found, expected, repeats = [], [], 0
+    for place in range(len(held_out)):
+        shard = held_out.shards[held_out.shard_U[place]]
+        history = held_out.history.rows(np.array([place])).items.values.tolist()
+        row = (int(held_out.user_U[place]), int(shard.time[held_out.row_U[place]]), values(held_out, "truth", place))
+        found.append((*row, history))
+        assert values(held_out, "seen", place) == (history if exclude_seen else [])
+    for user in range(1, USERS + 1):
+        mine = sorted((e for e in events if e.user == user), key=lambda e: e.time)
+        for place, event in enumerate(mine):
+            before = [e.item for e in mine[:place]]
+            if event.split == Split.TEST and event.target > 0 and before:
+                seen = exclude_seen and event.item in before
+                repeats += seen
+                expected += [] if seen else [(user, event.time, [event.item], before)]
+    assert sorted(found, key=str) == sorted(expected, key=str)
+    assert len(found) > len({user for user, *_ in found})
+    assert held_out.repeats == repeats
+
+
+def test_a_sample_of_events_is_fixed_by_the_seed(data: Prepared) -> None:
+    some, again = (hold_out(data, Split.TEST, False, max_users=5, seed=3, requests="event") for _ in range(2))
+    assert len(some) == 5
+    assert some.row_U.tolist() == again.row_U.tolist()
+    assert len(hold_out(data, Split.TEST, False, max_users=5, seed=4, requests="event").history.counts()) == 5
+
+
+def test_first_events_of_all_leave_nothing_to_ask(tmp_path: Path) -> None:
+    once = [toy.Event(1, 1, 5, Split.TEST), toy.Event(2, 1, 5, Split.TEST)]
+    held_out = hold_out(toy.prepared(tmp_path, once, 2, 1), Split.TEST, False, requests="event")
+    assert (len(held_out), held_out.repeats) == (0, 0)

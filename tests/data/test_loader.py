@@ -10,7 +10,7 @@ import pytest
 
 from shortlist.data.event_rows import EventRows
 from shortlist.data.event_shard import EventShard
-from shortlist.data.loader import Gather, PositivePairs, RankingRows, positive_pairs, ranking_rows
+from shortlist.data.loader import Gather, RankingRows, RetrievalPairs, ranking_rows, retrieval_pairs
 from shortlist.data.negatives import NegativeSampler
 from shortlist.data.order import ALONE, Share
 from shortlist.data.prepared import Prepared
@@ -203,12 +203,13 @@ def test_a_row_shows_user_context_and_the_item_asked_for(data: Prepared) -> None
 
 def test_positive_pairs_are_relevant_events(data: Prepared) -> None:
     events = EventRows(data, Split.TRAIN, relevant_only=True, with_item=True)
-    pairs = list(positive_pairs(events, Gather(data, 3), 6, seed=0, epoch=0))
+    pairs = list(retrieval_pairs(events, Gather(data, 3), 6, seed=0, epoch=0))
 
     assert sum(len(pair.item_B) for pair in pairs) == len(events)
     assert len(pairs) == events.count_batches(6)
     for pair in pairs:
-        assert pair.candidate.ids_BF[:, 0].tolist() == data.items.ids_nF[pair.item_B, 0].tolist()
+        assert (pair.item_B > 0).all()
+        assert (pair.target_B > 0).all()
         assert pair.query.ids_BF[:, 0].tolist() == data.users.ids_nF[pair.user_B, 0].tolist()
 
 
@@ -314,9 +315,9 @@ def test_pairs_go_on_bit_for_bit(data: Prepared) -> None:
     events, gather = EventRows(data, Split.TRAIN, relevant_only=True, with_item=True), Gather(data, 3)
 
     def batches(start: int) -> list[object]:
-        def shown(pair: PositivePairs[FeatureRows]) -> object:
-            return [pair.query.ids_BF.tolist(), pair.candidate.ids_BF.tolist(), pair.weight_B.tolist()]
+        def shown(pair: RetrievalPairs[FeatureRows]) -> object:
+            return [pair.number, pair.query.ids_BF.tolist(), pair.item_B.tolist(), pair.weight_B.tolist()]
 
-        return [shown(pair) for pair in positive_pairs(events, gather, 6, 0, 0, start=start)]
+        return [shown(pair) for pair in retrieval_pairs(events, gather, 6, 0, 0, start=start)]
 
     assert batches(4) == batches(0)[4:]

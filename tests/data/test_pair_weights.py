@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from shortlist.data.event_rows import EventRows
-from shortlist.data.loader import Gather, positive_pairs
+from shortlist.data.loader import Gather, retrieval_pairs
 from shortlist.schema import Split
 from tests.evaluation import toy
 
@@ -20,5 +20,5 @@ def test_each_pair_has_the_weight_of_its_event(tmp_path: Path) -> None:
 
     for source, expected in ((data, np.ones(8)), (weighted, np.arange(1, 9) / 4)):
         events = EventRows(source, Split.TRAIN, relevant_only=True, with_item=True)
-        (pairs,) = positive_pairs(events, Gather(source, 0), 8, seed=0, epoch=0)
+        (pairs,) = retrieval_pairs(events, Gather(source, 0), 8, seed=0, epoch=0)
         assert pairs.weight_B[np.argsort(pairs.item_B)].tolist() == expected.tolist()

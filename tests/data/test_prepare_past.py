@@ -14,7 +14,7 @@ from shortlist.core.errors import DataError, RecipeError
 from shortlist.core.progress import Reporter, Silent
 from shortlist.data.event_rows import EventRows
 from shortlist.data.held_out import hold_out
-from shortlist.data.loader import Gather, positive_pairs
+from shortlist.data.loader import Gather, retrieval_pairs
 from shortlist.data.prepare import prepare
 from shortlist.data.prepared import Prepared
 from shortlist.recipe import parse_recipe
@@ -143,14 +143,15 @@ def test_held_out_users_come_with_types_and_times(tmp_path: Path) -> None:
     held_out = hold_out(data, Split.TEST, exclude_seen=False)
 
     assert [data.user_keys[int(user)].as_py() for user in held_out.user_U] == [1]
-    assert held_out.history.times.tolist() == [1000, 1003, 1063, 4663]
-    assert held_out.history.types is not None
-    assert (held_out.history.types - offset).tolist() == [VIEW, CART, BUY, UNKNOWN]
+    known = held_out.history.rows(np.arange(len(held_out)))
+    assert known.times.tolist() == [1000, 1003, 1063, 4663]
+    assert known.types is not None
+    assert (known.types - offset).tolist() == [VIEW, CART, BUY, UNKNOWN]
 
 
 def test_retrieval_is_not_told(tmp_path: Path) -> None:
     data = prepared(tmp_path)
-    pairs = next(iter(positive_pairs(EventRows(data, Split.TRAIN), Gather(data, 4), 3, 0, 0)))
+    pairs = next(iter(retrieval_pairs(EventRows(data, Split.TRAIN), Gather(data, 4), 3, 0, 0)))
 
     assert pairs.query.history is not None
     assert pairs.query.history.past_ULP is None

@@ -12,6 +12,8 @@ import pytest
 from pyarrow import csv
 
 from shortlist.core.errors import DataError
+from shortlist.data.diginetica import sessions_of_prefixes, write_sessions
+from shortlist.data.held_out import hold_out
 from shortlist.data.prepare import prepare
 from shortlist.data.prepared import Prepared
 from shortlist.data.published import convert, make
@@ -19,7 +21,7 @@ from shortlist.models.base import RankingModel
 from shortlist.models.ranking.deepfm import DeepFM
 from shortlist.models.ranking.dlrm import DLRM
 from shortlist.recipe import load_recipe
-from shortlist.schema import Kind
+from shortlist.schema import Kind, Split
 from shortlist.training.stages import build_ranking
 
 RECIPES = Path(__file__).resolve().parents[2] / "recipes"
@@ -138,6 +140,109 @@ def test_adult_s_own_files_are_converted(tmp_path: Path) -> None:
     assert people["label_never_married"] == [1, 0, 1, 0]
     assert people["workclass"] == ["State-gov", None, "State-gov", None]
     assert people["age"] == [39, 52, 39, 52]
+
+
+def test_gowalla_s_own_files_are_converted(tmp_path: Path) -> None:
+    (tmp_path / "train.txt").write_text("0 5 3 4\n1 3 5\n2\n")
+    (tmp_path / "test.txt").write_text("0 6\n")
+    train, test = (pq.read_table(path).to_pydict() for path in convert("gowalla", tmp_path))
+    assert train == {"user": [0, 0, 0, 1, 1], "item": [5, 3, 4, 3, 5]}
+    assert test == {"user": [0], "item": [6]}
+    (tmp_path / "test.txt").write_text("0 6\n1 x\n")
+    with pytest.raises(DataError, match=r"test\.txt, line 2: expected whole numbers"):
+        convert("gowalla", tmp_path)
+
+
+def test_sequences_become_events_with_their_positions(tmp_path: Path) -> None:
+    (tmp_path / "Beauty.txt").write_text("1 9 7 9\n2 8\n")
+    (tmp_path / "ml-1m.txt").write_text("1 9\n2 8\n1 7\n1 9\n")
+    (beauty,) = convert("amazon-beauty", tmp_path)
+    assert pq.read_table(beauty).to_pydict() == {"user": [1, 1, 1, 2], "item": [9, 7, 9, 8], "position": [1, 2, 3, 1]}
+    (movielens,) = convert("movielens-1m-sequences", tmp_path)
+    assert pq.read_table(movielens).to_pydict() == {
+        "user": [1, 2, 1, 1],
+        "item": [9, 8, 7, 9],
+        "position": [1, 1, 2, 3],
+    }
+    (tmp_path / "ml-1m.txt").write_text("1 9\n2 8 3\n")
+    with pytest.raises(DataError, match=r"ml-1m\.txt, line 2: expected a user and an item"):
+        convert("movielens-1m-sequences", tmp_path)
+
+
+def test_ncf_s_own_files_are_converted(tmp_path: Path) -> None:
+    (tmp_path / "ml-1m.train.rating").write_text("0\t5\t4\t30\n0\t6\t3\t20\n1\t5\t5\t7\n1\t8\t5\t7\n")
+    (tmp_path / "ml-1m.test.rating").write_text("0\t7\t4\t40\n1\t6\t2\t9\n")
+    (tmp_path / "ml-1m.test.negative").write_text("(0,7)\t8\t9\n(1,6)\t7\t9\n")
+    train, valid, test, negatives = (pq.read_table(path).to_pydict() for path in convert("movielens-1m-ncf", tmp_path))
+    assert (train["movie_id"], valid["movie_id"], test["movie_id"]) == ([6, 5], [5, 8], [7, 6])
+    assert valid["timestamp"] == [30, 7]
+    assert negatives == {"user_id": [0, 1], "movie_ids": [[8, 9], [7, 9]]}
+    (tmp_path / "ml-1m.test.negative").write_text("(0,7)\t8\n(1 6)\t7\n")
+    with pytest.raises(DataError, match=r"ml-1m\.test\.negative, line 2: expected a pair such as \(0,25\)"):
+        convert("movielens-1m-ncf", tmp_path)
+
+
+def test_diginetica_s_own_files_are_converted(tmp_path: Path) -> None:
+    """Pickles: twenty training sessions [1, 2], and the prefixes of the test sessions [3, 4, 3] and [5, 6]."""
+    (tmp_path / "all_train_seq.txt").write_bytes(b"\x80\x02](" + 20 * b"](K\x01K\x02e" + b"e.")
+    (tmp_path / "test.txt").write_bytes(b"\x80\x02](](K\x03K\x04e]K\x03a]K\x05ae](K\x03K\x04K\x06e\x86.")
+    train, valid, test = (pq.read_table(path).to_pydict() for path in convert("diginetica", tmp_path))
+    assert train["session"] == [session for session in range(18) for _ in range(2)]
+    assert valid == {"session": [18, 18, 19, 19], "item": [1, 2, 1, 2], "position": [1, 2, 1, 2]}
+    assert test == {"session": [20, 20, 20, 21, 21], "item": [3, 4, 3, 5, 6], "position": [1, 2, 3, 1, 2]}
+    (tmp_path / "test.txt").write_bytes(b"\x80\x02](](K\x03K\x04e]K\x05ae](K\x03K\x06e\x86.")
+    with pytest.raises(DataError, match="test row 1: expected a session's prefixes"):
+        convert("diginetica", tmp_path)
+    (tmp_path / "test.txt").write_bytes(b"\x80\x02].")
+    with pytest.raises(DataError, match=r"test\.txt: expected two lists"):
+        convert("diginetica", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("prefixes", "targets"), [([[1, 2]], [3]), ([[5], [1, 2, 3], [1, 2]], [6, 4, 3]), ([[1, 2], [7]], [3, 8])]
+)
+def test_a_missing_prefix_is_noticed_wherever_it_is_missing(prefixes: list[list[int]], targets: list[int]) -> None:
+    with pytest.raises(DataError, match="expected a session's prefixes, each shorter by one than the last"):
+        sessions_of_prefixes(prefixes, targets)
+    assert sessions_of_prefixes([[1, 2], [1], [7]], [3, 2, 8]) == [[1, 2, 3], [7, 8]]
+
+
+def test_gowalla_is_prepared_without_times(real_data: Callable[[str], Path], tmp_path: Path) -> None:
+    for part in ("train", "test"):
+        rows = pq.read_table(real_data("gowalla") / f"{part}.parquet")
+        pq.write_table(rows.filter(pa.compute.less(rows["user"], 50)), tmp_path / f"{part}.parquet")
+    found = prepared("gowalla", tmp_path, tmp_path, "split.valid=0.2")
+    rows = found.manifest["rows"]
+    assert rows["valid"] == pytest.approx((rows["train"] + rows["valid"]) / 5, rel=0.2)
+    assert not found.schema.has_time
+    again = prepared("gowalla", tmp_path, tmp_path / "all", "split.valid=0")
+    assert again.manifest["rows"] == {"train": rows["train"] + rows["valid"], "valid": 0, "test": rows["test"]}
+
+
+@pytest.mark.parametrize("name", ["amazon_beauty", "movielens_1m_sequences"])
+def test_the_last_two_of_a_sequence_are_held_out(name: str, tmp_path: Path) -> None:
+    (tmp_path / "Beauty.txt").write_text("".join(f"{user} 1 2 3 {4 + user % 3} 9\n" for user in range(20)))
+    convert("amazon-beauty", tmp_path)
+    found = prepared(name, tmp_path, tmp_path)
+    assert found.manifest["rows"] == {"train": 60, "valid": 20, "test": 20}
+    held_out = hold_out(found, Split.TEST, exclude_seen=True)
+    assert set(held_out.history.counts().tolist()) == {4}, "validation is part of the history"
+
+
+def test_each_click_of_a_session_is_asked_for(tmp_path: Path) -> None:
+    write_sessions(tmp_path, [[1, 2, 3]] * 20, [[1, 2, 1], [3, 2]])
+    found = prepared("diginetica", tmp_path, tmp_path)
+    recipe = load_recipe(RECIPES / "diginetica.toml")
+    held_out = hold_out(found, Split.TEST, recipe.funnel.exclude_seen, requests=recipe.split.requests)
+    asked = [
+        (
+            held_out.history.rows(np.array([place])).items.values.tolist(),
+            held_out.truth.rows(np.array([place])).values[0],
+        )
+        for place in range(len(held_out))
+    ]
+    one, two, three = (found.item_keys.to_pylist().index(key) for key in (1, 2, 3))
+    assert asked == [([one], two), ([one, two], one), ([three], two)]
 
 
 def test_files_that_are_not_there_are_named(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from shortlist.core.errors import UserError
 from shortlist.evaluation.lists import Lists, Truth, deepest, list_metrics
 from shortlist.evaluation.places import places
 from shortlist.features.rows import RaggedBag
+from shortlist.metrics._interval import mean_interval
 
 KIND_I = np.array([0, 1, 1, 2, 2, 3], np.int8)
 
@@ -80,3 +81,19 @@ def test_only_metrics_with_a_cut_off_are_of_lists() -> None:
     assert deepest(["recall@2"]) == 10
     with pytest.raises(UserError, match="recall"):
         list_metrics(["recal@20"])
+
+
+def test_requests_of_one_user_are_taken_together_in_intervals() -> None:
+    random = np.random.default_rng(4)
+    user_U = np.sort(random.integers(1, 9, 60)).astype(np.int32)
+    truth = RaggedBag.of([[1 + u % 3] for u in range(60)])
+    answer_UK = np.where(user_U[:, None] % 2 == 1, truth.values[:, None], 5).astype(np.int32)
+    lists = Lists.of(answer_UK, truth, KIND_I, positions=1)
+    together = lists.measure(["hit@1"], Truth.of(truth, KIND_I, user_U))["hit@1"]
+    apart = lists.measure(["hit@1"], Truth.of(truth, KIND_I))["hit@1"]
+    expected = mean_interval((user_U % 2 == 1).astype(np.float64), cluster_U=user_U)
+    assert together == expected
+    assert together.high - together.low > 1.5 * (apart.high - apart.low)
+    some_U = user_U > 3
+    of_some = lists.measure(["hit@1"], Truth.of(truth, KIND_I, user_U), some_U)["hit@1"]
+    assert of_some == mean_interval((user_U[some_U] % 2 == 1).astype(np.float64), cluster_U=user_U[some_U])

@@ -144,6 +144,19 @@ def test_the_protocol_in_words_and_numbers(tmp_path: Path) -> None:
     assert words["history"] == "the user's events of train and valid"
 
 
+@pytest.mark.parametrize(("whose", "are"), [("user_id", "users"), ("session_id", "sessions")])
+def test_requests_of_events_are_counted_beside_their_users(tmp_path: Path, whose: str, are: str) -> None:
+    events = [toy.Event(user, 1 + n % 3, 200 + n, Split.TEST) for user, n in [(1, 0), (1, 1), (1, 2), (2, 3), (2, 4)]]
+    data = toy.prepared(tmp_path, events, users=2, items=3)
+    recipe = toy.recipe(schema={whose: "user", "item_id": "item", "timestamp": "time"}, split={"requests": "event"})
+    rec = toy.recommender(tmp_path / "bundle", data, recipe)
+    users = hold_out(data, Split.TEST, exclude_seen=False, requests="event")
+    words = described(rec, data, users, Split.TEST, depth=4)
+    assert (words["requests"], words["users"], words["users_are"]) == (3, 2, are)
+    assert words["requests_for_each"] == "event"
+    assert "the requests of each taken together" in words["intervals"]
+
+
 def test_a_bundle_of_other_data_is_refused(tmp_path: Path) -> None:
     events = [toy.Event(1, 1, 10), toy.Event(1, 2, 210, Split.TEST)]
     rec = toy.recommender(tmp_path / "bundle", toy.prepared(tmp_path, events, 1, 2), toy.recipe())

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ import pytest
 from shortlist.data.held_out import hold_out
 from shortlist.evaluation.protocol import questions
 from shortlist.evaluation.runner import evaluate
+from shortlist.funnel.sources.towers import TowerSource
 from shortlist.index.exact import ExactIndex
 from shortlist.schema import Split
 from tests.evaluation import toy
@@ -58,8 +61,9 @@ def test_lost_and_found_add_up(funnel: Make) -> None:
 def test_what_an_index_misses_is_found_by_comparing_with_an_exact_search(funnel: Make) -> None:
     rec, data = funnel()
     without_two = np.arange(16) != 2
-    assert rec.towers is not None
-    rec.towers.index = ExactIndex(rec.bundle.item_vectors(), without_two)
+    (source,) = rec.sources
+    assert isinstance(source, TowerSource)
+    rec.__dict__["sources"] = (replace(source, index=ExactIndex(source.vectors_ID, without_two)),)
     metrics = evaluate(rec, data)
     # User 1 now gets 3 .. 14: 14 moves up among the shown, 2 is lost by the index.
     assert metrics["lost"]["index"] == pytest.approx(1 / 6)
@@ -141,3 +145,18 @@ def test_evaluation_asks_what_the_server_would(funnel: Make) -> None:
         assert set(part.exclude.values) == set(served.exclude.rows(np.array([u])).values)
         answer = rec.run(served, 10).item_UK[u].tolist()
         assert rec.run(part, 10).item_UK[0].tolist() == answer
+
+
+def test_each_event_may_be_asked_for_by_itself(tmp_path: Path) -> None:
+    """User 1 is offered items 1 and 2, and goes on to 2 and then 3; user 2 comes for 1, and is offered 2 after it."""
+    events = [toy.Event(1, 1, 10), toy.Event(1, 2, 200, Split.TEST), toy.Event(1, 3, 201, Split.TEST)]
+    events += [toy.Event(2, 1, 210, Split.TEST), toy.Event(2, 2, 220, Split.TEST)]
+    data = toy.prepared(tmp_path / "data", events, 2, 3)
+    funnel = {"candidates": 3, "exclude_seen": False, "retrieval_weight": 0.0}
+    of = toy.recipe(split={"requests": "event"}, funnel=funnel)
+    query_UD = np.array([[0, 0, 0], [9, 8, 1], [1, 9, 0]], np.float32)
+    vectors_ID = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]], np.float32)
+    found = evaluate(toy.recommender(tmp_path / "bundle", data, of, query_UD=query_UD, vectors_ID=vectors_ID), data)
+    assert (found["protocol"]["requests"], found["protocol"]["users"]) == (3, 2)
+    assert found["protocol"]["request"].startswith("at each of the user's test events that others came before")
+    assert found["stages"]["funnel"]["recall@2"]["value"] == pytest.approx(2 / 3)

@@ -37,7 +37,7 @@ def test_slices_measure_their_users_and_their_items_alone(tmp_path: Path) -> Non
     answer_UK = np.array([[3, 2], [1, 2], [2, 1]], np.int32)
     lists = Lists.of(answer_UK, users.truth, kind_I, 2)
     found = slices(users, Truth.of(users.truth, kind_I), kind_I, {"funnel": lists}, ["recall@1"])
-    got = {name: (entry["users"], entry["stages"]["funnel"]["recall@1"]["value"]) for name, entry in found.items()}
+    got = {name: (entry["requests"], entry["stages"]["funnel"]["recall@1"]["value"]) for name, entry in found.items()}
     assert got == {
         "new users": (1, 0.0),
         "users with little history": (1, 0.5),
@@ -46,7 +46,7 @@ def test_slices_measure_their_users_and_their_items_alone(tmp_path: Path) -> Non
         "rare items": (1, 0.0),
         "new items": (1, 0.0),
     }
-    assert found["users with little history"]["what"] == "1 to 2 events before the split"
+    assert found["users with little history"]["what"] == "1 to 2 events are known of them"
 
 
 def test_slices_without_anybody_are_left_out(tmp_path: Path) -> None:

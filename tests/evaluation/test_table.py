@@ -20,7 +20,15 @@ def measured(value: float, half: float | None) -> dict[str, float | None]:
 def result() -> dict[str, Any]:
     stage = {"recall@20": measured(0.2, 0.01), "recall@100": measured(0.412, 0.010), "ndcg@20": measured(0.2, 0.1)}
     return {
-        "protocol": {"split": "test", "users": 1783, "candidates": 500, "exclude_seen": True},
+        "protocol": {
+            "split": "test",
+            "requests": 1783,
+            "requests_for_each": "user",
+            "users": 1783,
+            "users_are": "users",
+            "candidates": 500,
+            "exclude_seen": True,
+        },
         "stages": {
             "popularity": {**stage, "ndcg@10": measured(0.071, 0.004)},
             "retrieval": {**stage, "ndcg@10": measured(0.102, 0.005)},
@@ -42,6 +50,12 @@ def test_the_table_of_a_whole_funnel() -> None:
         "where truth was lost: 58.8 % not among 500 candidates, 0.0 % to the index, "
         "24.1 % ranked below 10; 17.1 % found",
     ]
+
+
+def test_requests_of_events_are_not_taken_for_users() -> None:
+    found = result()
+    found["protocol"] |= {"requests": 70, "requests_for_each": "event", "users": 20, "users_are": "sessions"}
+    assert results_table(found).startswith("70 test requests of 20 sessions, whole catalogue, seen items left out\n")
 
 
 def test_the_headline_is_the_widest_recall_and_the_sharpest_ndcg() -> None:

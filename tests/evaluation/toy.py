@@ -28,6 +28,7 @@ from shortlist.features.entity_id import EntityId
 from shortlist.features.numeric import Numeric
 from shortlist.features.rows import FeatureTable
 from shortlist.features.vocabulary import Vocabulary
+from shortlist.funnel.sources.folder import TOWERS, write_about
 from shortlist.recipe import Recipe
 from shortlist.schema import Schema, Side, Split, Target
 
@@ -133,6 +134,9 @@ def recommender(
     """A bundle over `data` whose towers and ranker are these tables; a table left out leaves the model out."""
     users, items = len(data.users), len(data.items)
     encoders = _encoders(users - 1, items - 1)
+    has_towers = query_UD is not None and vectors_ID is not None
+    left_out: dict[str, Any] = {"retrieval": None, "sources": {}} if not has_towers else {}
+    of = of.model_copy(update={**left_out, **({"ranking": None} if logit_UI is None else {})})
     folder.mkdir()
     (folder / "features").mkdir()
     for encoder in encoders.values():
@@ -151,10 +155,11 @@ def recommender(
         (folder / "retrieval").mkdir()
         _lookup_model(folder / "retrieval" / "query.onnx", query_UD)
         np.save(folder / "retrieval" / "vectors.npy", vectors_ID)
+        write_about(folder / "retrieval", TOWERS, {"history": 0})
     if logit_UI is not None:
         (folder / "ranking").mkdir()
         _pair_model(folder / "ranking" / "model.onnx", logit_UI, first_item=users)
-    settings = FunnelSettings(of.funnel.candidates, of.funnel.exclude_seen, weight, 0, 0, calibration or {})
+    settings = FunnelSettings(of.funnel.candidates, of.funnel.exclude_seen, weight, 0, calibration or {})
     write_json(folder / "funnel.json", asdict(settings))
     write_manifest(folder, {"shortlist": "0", "name": of.name, "created": "2026-01-02T03:04:05+00:00"})
     return Recommender.load(folder)

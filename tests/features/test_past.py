@@ -70,13 +70,14 @@ def test_users_are_taken_with_all_that_is_known_of_their_events() -> None:
 
 
 def test_further_events_come_last() -> None:
-    more = EVENTS.then(RaggedBag.of([[6], [5, 4], []]), np.array([20, 30, 40]), type_row=7)
+    later = Events(RaggedBag.of([[6], [5, 4], []]), np.array([20, 30, 31]), np.array([7, 7, 8], np.int32))
+    more = EVENTS.then(later)
 
     assert more.items.offsets_n.tolist() == [0, 3, 5, 8]
     assert more.items.values.tolist() == [1, 2, 6, 5, 4, 3, 4, 5]
-    assert more.times.tolist() == [10, 11, 20, 30, 30, 12, 13, 14]
+    assert more.times.tolist() == [10, 11, 20, 30, 31, 12, 13, 14]
     assert more.types is not None
-    assert more.types.tolist() == [7, 8, 7, 7, 7, 7, 9, 8]
-    untyped = Events(EVENTS.items, EVENTS.times).then(RaggedBag.of([[6], [], []]), np.array([20, 30, 40]), type_row=7)
+    assert more.types.tolist() == [7, 8, 7, 7, 8, 7, 9, 8]
+    untyped = Events(EVENTS.items, EVENTS.times).then(Events(RaggedBag.of([[6], [], []]), np.array([20])))
     assert untyped.types is None
     assert untyped.items.values.tolist() == [1, 2, 6, 3, 4, 5]

@@ -59,6 +59,35 @@ def test_weighted_error_agrees_with_the_bootstrap() -> None:
     assert width(mean_interval(values, weights)) == pytest.approx(2 * Z95 * means.std(), rel=0.1)
 
 
+@pytest.mark.parametrize("weighted", [False, True])
+def test_clusters_agree_with_a_naive_loop(weighted: bool) -> None:
+    random = np.random.default_rng(10)
+    cluster = random.integers(0, 7, 40) * 3
+    values = random.random(40) + cluster / 5
+    weights = random.exponential(size=40) if weighted else np.ones(40)
+    mean = sum(w * v for w, v in zip(weights, values, strict=True)) / sum(weights)
+    squares = 0.0
+    for name in set(cluster.tolist()):
+        squares += sum(weights[i] * (values[i] - mean) for i in range(40) if cluster[i] == name) ** 2
+    count = len(set(cluster.tolist()))
+    half = Z95 * math.sqrt(squares * count / (count - 1)) / sum(weights)
+
+    found = mean_interval(values, weights if weighted else None, cluster_U=cluster)
+    assert (found.value, found.low, found.high) == pytest.approx((mean, mean - half, mean + half))
+    assert width(found) > 1.5 * width(mean_interval(values, weights if weighted else None))
+
+
+def test_clusters_of_one_change_nothing_and_one_cluster_leaves_no_interval() -> None:
+    values = np.random.default_rng(11).random(30)
+    alone, plain = mean_interval(values, cluster_U=np.arange(30)[::-1]), mean_interval(values)
+    assert (alone.value, alone.low) == pytest.approx((plain.value, plain.low))
+    twice = mean_interval(np.repeat(values, 2), cluster_U=np.repeat(np.arange(30), 2))
+    assert width(twice) == pytest.approx(width(plain))
+    assert math.isnan(mean_interval(values, cluster_U=np.zeros(30, np.int32)).low)
+    with pytest.raises(ValueError, match="values and clusters of one length"):
+        mean_interval(values, cluster_U=np.arange(29))
+
+
 def test_one_user_has_a_value_and_no_interval() -> None:
     found = mean_interval(np.array([0.4]))
     assert found.value == 0.4

@@ -17,7 +17,7 @@ from shortlist.models.ranking.dlrm import DLRM
 from shortlist.models.ranking.final_mlp import FinalMLP
 from shortlist.models.ranking.neumf import NeuMF
 from shortlist.nn.batch import Batch
-from shortlist.recipe.sections import Model
+from shortlist.recipe.training import Model
 from shortlist.schema import Inputs, Side
 from shortlist.testing.inputs import random_rows, ranking_inputs, toy_schema
 

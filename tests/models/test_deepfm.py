@@ -10,7 +10,7 @@ from torch import Tensor
 from shortlist.models.catalogue import ranking_model
 from shortlist.models.ranking.deepfm import DeepFM
 from shortlist.nn.batch import Batch
-from shortlist.recipe.sections import Model
+from shortlist.recipe.training import Model
 from shortlist.testing.inputs import random_rows, ranking_inputs
 
 INPUTS = ranking_inputs()

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
 
+from shortlist.core.errors import UserError
 from shortlist.models.catalogue import retrieval_model
 from shortlist.models.retrieval.two_tower import TwoTower
 from shortlist.nn.batch import Batch
 from shortlist.nn.featuriser import embedded
-from shortlist.recipe.sections import Model
+from shortlist.recipe.training import Model
 from shortlist.testing.inputs import candidate_inputs, query_inputs, random_rows
 
 QUERY, CANDIDATE = query_inputs(), candidate_inputs()
@@ -74,3 +76,33 @@ def test_an_item_in_the_history_is_the_item_that_is_recommended() -> None:
 @pytest.mark.parametrize("temperature", [0.07, 1.0])
 def test_the_temperature_is_the_settings(temperature: float) -> None:
     assert build(temperature=temperature).temperature() == temperature
+
+
+def test_forgetting_an_id_forgets_nothing_else() -> None:
+    """Rows whose ids are taken as unknown are answered as such rows, each with its own features and history."""
+    model = build(id_dropout=0.5)
+    rows = random_rows(QUERY, 200)
+    place = QUERY.field("user.id")
+    exact = model.query(Batch.of(rows)).detach()
+    before = rows.ids_BF.copy()
+    model.train()
+    asked = model.query(Batch.of(rows)).detach()
+    model.eval()
+    assert (rows.ids_BF == before).all()
+    rows.ids_BF[:, place] = QUERY.fields[place].offset
+    unknown = model.query(Batch.of(rows)).detach()
+
+    as_known, as_unknown = torch.isclose(asked, exact).all(1), torch.isclose(asked, unknown).all(1)
+    assert (as_known | as_unknown).all()
+    assert 60 < as_unknown.sum() < 140
+
+
+def test_events_are_read_one_by_one_where_there_are_some() -> None:
+    ids = replace(QUERY, history=None, history_length=0)
+    gru = Model.model_validate({"name": "two_tower", "history": "gru"})
+
+    assert build(history="gru").query_features.history is not None
+    with pytest.raises(UserError, match="there is no history to read"):
+        retrieval_model(gru, ids, CANDIDATE)
+    with pytest.raises(UserError, match="rows have none here"):
+        build(history="target_attention")

@@ -12,7 +12,7 @@ from shortlist.models.catalogue import ranking_model
 from shortlist.models.ranking.wide_deep import WideDeep
 from shortlist.nn.batch import Batch
 from shortlist.nn.groups import grouped
-from shortlist.recipe.sections import Model
+from shortlist.recipe.training import Model
 from shortlist.testing.inputs import random_rows, ranking_inputs
 
 INPUTS = ranking_inputs()

@@ -49,6 +49,6 @@ def _oracle(run: Run, users: HeldOut, truth: Truth) -> Ints:
     shop_user_U = np.array([int(key[1:]) for key in prepared.user_keys.take(users.user_U).to_pylist()])
     score_UI = np.full((len(users), len(prepared.items)), -np.inf, np.float32)
     score_UI[:, 1:] = truth.preference(shop_user_U)[:, shop_item_I]
-    score_UI[users.seen.flat()] = -np.inf
+    score_UI[users.seen.rows(np.arange(len(users))).flat()] = -np.inf
     best_UK: Ints = np.argsort(-score_UI, axis=1, kind="stable")[:, :K].astype(np.int32)
     return best_UK

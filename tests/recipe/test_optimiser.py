@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from shortlist.recipe.sections import Optimiser
+from shortlist.recipe.training import Optimiser
 
 
 @pytest.mark.parametrize("name", ["adamw", "adagrad", "sgd"])

@@ -175,6 +175,55 @@ def test_sources_lie_beside_the_recipe_or_in_the_data_folder(tmp_path: Path) -> 
     assert pointed.data.items is None
 
 
+@pytest.mark.parametrize(
+    ("place", "found"),
+    [("vectors", "shop/vectors"), ("/elsewhere/vectors", "/elsewhere/vectors"), ("s3://shop/v", "s3://shop/v")],
+)
+def test_the_place_of_an_index_lies_beside_the_recipe_unless_it_is_an_address(
+    tmp_path: Path, place: str, found: str
+) -> None:
+    recipe = tmp_path / "shop" / "shop.toml"
+    recipe.parent.mkdir()
+    recipe.write_text(MINIMAL + f'[funnel]\nindex = {{kind = "lancedb", place = "{place}"}}\n')
+    expected = found if "://" in found else str(tmp_path / found)
+
+    assert load_recipe(recipe).funnel.index.place == expected
+    assert load_recipe(recipe, data_dir=tmp_path).funnel.index.place == expected
+
+
+FITTED = '[retrieval]\nmodel = "item_knn"\n'
+INDEX = '[funnel]\nindex = "faiss"\n'
+
+
+@pytest.mark.parametrize("stages", [FITTED, FITTED + '[sources.more]\nmodel = "ease"\n', "[ranking]\n"])
+@pytest.mark.parametrize("index", [INDEX, '[funnel]\nindex = {kind = "lancedb"}\n'])
+def test_an_index_needs_a_source_with_vectors(stages: str, index: str) -> None:
+    (found,) = problems(stages + index)
+    assert found.where == "funnel.index"
+    assert "no source of candidates has vectors" in found.message
+
+
+@pytest.mark.parametrize(
+    "stages",
+    [
+        "",
+        "[retrieval]\n",
+        '[retrieval]\nmodel = "sasrec"\n',
+        FITTED + '[sources.towers]\nmodel = "two_tower"\n',
+    ],
+)
+def test_an_index_of_some_source_with_vectors_is_read(stages: str) -> None:
+    recipe = parse_recipe(MINIMAL + stages + INDEX, "shop.toml", check=check_models)
+    assert recipe.funnel.index.kind == "faiss"
+    unasked = parse_recipe(MINIMAL + FITTED + '[funnel]\nindex = "auto"\n', "shop.toml", check=check_models)
+    assert unasked.funnel.index.kind == "auto"
+
+
+def test_of_an_index_and_an_unknown_model_the_model_alone_is_a_problem() -> None:
+    (found,) = problems('[retrieval]\nmodel = "item_kn"\n' + INDEX)
+    assert found.where == "retrieval.model.name"
+
+
 def test_a_missing_file_or_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match=r"no file .*absent\.toml"):
         load_recipe(tmp_path / "absent.toml")

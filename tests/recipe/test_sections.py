@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from shortlist.recipe import Recipe
-from shortlist.recipe.sections import Model, Ranking, Retrieval
+from shortlist.recipe.ranking import Ranking
+from shortlist.recipe.retrieval import Retrieval
+from shortlist.recipe.training import Model
 from shortlist.schema.expression import Expression
 
 DATA = {"interactions": "log.csv"}
@@ -29,6 +32,7 @@ BOTH = {"user_id": "user", "item_id": "item"}
         (BOTH, {"retrieval": {}}, {"retrieval"}),
         (BOTH, {"ranking": {}}, {"ranking"}),
         (BOTH, {"ranking": {}, "retrieval": {}}, {"retrieval", "ranking"}),
+        ({"session_id": "visit", "item_id": "item"}, {}, {"retrieval", "ranking"}),
     ],
 )
 def test_stages_are_those_named_or_what_the_data_permits(
@@ -37,6 +41,28 @@ def test_stages_are_those_named_or_what_the_data_permits(
     recipe = read(roles, **sections)
 
     assert {name for name in ("retrieval", "ranking") if getattr(recipe, name) is not None} == stages
+
+
+def test_sessions_stand_in_the_place_of_users() -> None:
+    recipe = read({"session_id": "visit", "item_id": "item"})
+
+    assert recipe.schema_.user_column == "visit"
+    assert read(BOTH).schema_.user_column == "user"
+    with pytest.raises(ValueError, match="Leave session_id out where users are known"):
+        read({**BOTH, "session_id": "visit"})
+
+
+def test_sessions_are_asked_for_at_their_events_unless_the_recipe_says_otherwise() -> None:
+    roles = {"session_id": "visit", "item_id": "item", "timestamp": "at"}
+    parts = {"interactions": {"train": "a.csv", "test": "b.csv"}}
+
+    assert read(BOTH).split.requests == "user"
+    assert read({"session_id": "visit", "item_id": "item"}).split.requests == "user", "without times nothing is earlier"
+    assert read(roles).split.requests == "event"
+    assert read(roles, split={"kind": "leave_one_out"}).split.requests == "event"
+    assert read(roles, split={"requests": "user"}).split.requests == "user"
+    assert Recipe.model_validate({"data": parts, "schema": roles}).split.requests == "event"
+    assert Recipe.model_validate_json(read(roles).model_dump_json(by_alias=True)) == read(roles)
 
 
 def test_the_wide_part_is_trained_as_published() -> None:
@@ -91,3 +117,9 @@ def test_every_setting_has_its_doc() -> None:
     }
 
     assert undocumented == set()
+
+
+def test_a_ranker_needs_validation() -> None:
+    assert read(BOTH, split={"valid": 0}, retrieval={}).split.valid == 0
+    with pytest.raises(ValidationError, match=r"split\.valid: 0 leaves a ranker nothing to choose its epoch on"):
+        read(BOTH, split={"valid": 0}, retrieval={}, ranking={})

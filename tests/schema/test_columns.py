@@ -51,7 +51,7 @@ def test_inputs_hold_the_chosen_sides_in_the_order_given() -> None:
     assert [c.name for c in inputs.bags] == ["item.genres"]
     assert inputs.field("user.id") == 1
     assert inputs.targets == (Target(name="liked"), CLASSES, SECONDS)
-    with pytest.raises(StopIteration):
+    with pytest.raises(KeyError, match=r"context\.hour"):
         inputs.field("context.hour")
 
 

@@ -93,6 +93,24 @@ def test_without_times_it_is_drawn_from_train(engine: DuckDB) -> None:
     assert parts == _hold(engine, labels, has_time=False, kind="column", valid=0.2)[0]
 
 
+def test_without_validation_its_rows_are_learned_from(engine: DuckDB) -> None:
+    times = {TIME: [7, 1, 5, 3, 9, 2, 8, 4, 6, 0]}
+    labels = {LABEL: ["train", "valid", "test"], TIME: [3, 1, 2]}
+    users = {USER: [1, 1, 1, 1, 2, 2], TIME: [4, 2, 3, 1, 1, 2]}
+    cases: list[tuple[dict[str, Any], dict[str, Any], list[int]]] = [
+        (times, {"test": 0.2}, [0, 0, 0, 0, 2, 0, 2, 0, 0, 0]),
+        (labels, {"kind": "column"}, [0, 0, 2]),
+        ({LABEL: ["train", "train", "test"], TIME: [3, 1, 2]}, {"kind": "column"}, [0, 0, 2]),
+        (users, {"kind": "leave_one_out"}, [2, 0, 0, 0, 0, 0]),
+    ]
+    for columns, settings, expected in cases:
+        parts, held = _hold(engine, columns, valid=0, **settings)
+        assert parts == expected
+        assert (held.valid_from, held.cut, held.rows["valid"]) == (None, False, 0)
+    parts, held = _hold(engine, {TIME: np.zeros(2_000, np.int64)}, kind="random", valid=0, test=0.1)
+    assert set(parts) == {0, 2}
+
+
 def test_by_column_lists_what_it_does_not_know(engine: DuckDB) -> None:
     with pytest.raises(
         DataError, match=r"split\.column = 'fold': expected train, .* found 'holdout' in 2 rows, None in 1"

@@ -13,7 +13,7 @@ from torch.nn import functional
 from shortlist.core.progress import Reporter, Silent
 from shortlist.nn.embedding import StackedEmbedding
 from shortlist.nn.mapped import MappedTables
-from shortlist.recipe.sections import Training
+from shortlist.recipe.training import Training
 from shortlist.schema import Column, Kind, Side
 from shortlist.training.checkpoint import Checkpoints
 from shortlist.training.fit import fit

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from functools import partial
@@ -13,16 +14,22 @@ import pytest
 import torch
 from torch import Tensor
 
+from shortlist.core.progress import Silent
 from shortlist.data.loader import Gather
 from shortlist.data.prepared import Prepared
+from shortlist.export.towers import export_towers
+from shortlist.funnel.sources.folder import Surroundings, open_source
 from shortlist.models.base import RankingModel, RetrievalModel
 from shortlist.models.catalogue import ranking_model, retrieval_model
 from shortlist.nn.batch import Bag, Batch, History
-from shortlist.recipe.sections import Model, Ranking, Retrieval
+from shortlist.recipe.ranking import Ranking
+from shortlist.recipe.retrieval import Retrieval
+from shortlist.recipe.training import Model
 from shortlist.schema import Side, Split
 from shortlist.testing.inputs import HISTORY, candidate_inputs, query_inputs, random_rows, ranking_inputs
+from shortlist.training.candidates import candidates_of_users
 from shortlist.training.ranking import RankingTask
-from shortlist.training.retrieval import RetrievalTask, candidates_of_users
+from shortlist.training.retrieval import RetrievalTask
 from shortlist.training.stages import build_ranking, build_retrieval
 from tests.evaluation import toy
 
@@ -95,9 +102,12 @@ def test_an_epoch_goes_on_from_any_batch(
 
 
 def test_the_candidates_are_those_of_the_last_training_event(data: Prepared) -> None:
-    model = build_retrieval(data, RETRIEVAL)
+    model, recipe = build_retrieval(data, RETRIEVAL), toy.recipe(retrieval=RETRIEVAL.model_dump())
+    with tempfile.TemporaryDirectory() as folder:
+        export_towers(model, data, recipe, Path(folder) / "source")
+        source = open_source(Path(folder) / "source", "towers", Surroundings.of(data, recipe))
+        candidates_UK = candidates_of_users(source, data, 4, Silent())
     with torch.inference_mode():
-        candidates_UK = candidates_of_users(model, data, RETRIEVAL, 4, CPU)
         vectors_ID = model.candidate(Batch.of(data.items.take(np.arange(ITEMS + 1)))).numpy()
         gather = Gather(data, RETRIEVAL.history)
         had = data.items_of_users(Split.TRAIN)

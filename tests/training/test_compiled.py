@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from shortlist.core.errors import EnvironmentFault
 from shortlist.models.catalogue import ranking_model, retrieval_model
-from shortlist.recipe.sections import Model
+from shortlist.recipe.training import Model
 from shortlist.testing.inputs import candidate_inputs, query_inputs, ranking_inputs
 from shortlist.training.compiled import compile_layers
 from shortlist.training.layers import parts_of_layers

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from shortlist.core.errors import DataError, RecipeError
 from shortlist.core.progress import Silent
-from shortlist.recipe.sections import Schedule, Training
+from shortlist.recipe.training import Schedule, Training
 from shortlist.training.checkpoint import Checkpoints
 from shortlist.training.fit import fit
 
@@ -23,7 +23,7 @@ class Scripted:
     """Each epoch adds 1 to the only weight; validation gives the next of the scripted scores."""
 
     name = "scripted"
-    metric = "score"
+    metric: str | None = "score"
 
     def __init__(self, scores: Sequence[float], losses: Sequence[float] = ()) -> None:
         self.model = nn.Linear(1, 1, bias=False)
@@ -84,6 +84,15 @@ def test_stops_after_patience_and_keeps_the_best_epoch(
     assert [entry["epoch"] for entry in history] == list(range(1, ran + 1))
     assert task.model.weight.item() == best
     assert history[best - 1]["valid"] == {"score": scores[best - 1], "other": 0.0}
+
+
+def test_without_validation_all_epochs_are_trained_and_the_last_is_kept() -> None:
+    task = Scripted([])
+    task.metric = None
+    history = fitted(task, epochs=5, patience=1, schedule=Schedule(decay="plateau"))
+
+    assert task.model.weight.item() == 5
+    assert [entry["valid"] for entry in history] == [{}] * 5
 
 
 def test_training_mode_is_on_for_each_epoch() -> None:

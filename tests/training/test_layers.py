@@ -13,7 +13,7 @@ from shortlist.nn.batch import Batch
 from shortlist.nn.embedding import StackedEmbedding
 from shortlist.nn.heads import Head
 from shortlist.nn.history import Encoding, HistoryEncoder
-from shortlist.recipe.sections import Model
+from shortlist.recipe.training import Model
 from shortlist.testing.inputs import random_rows, ranking_inputs
 from shortlist.training.layers import parts_of_layers
 from shortlist.training.precision import Precision

@@ -14,7 +14,7 @@ import torch
 
 from shortlist.core.errors import UserError
 from shortlist.nn.mapped import WEIGHT, MappedTable, mapped_table, tables_mapped_in
-from shortlist.recipe.sections import Optimiser, Training
+from shortlist.recipe.training import Optimiser, Training
 from shortlist.training.optimisers import build_optimisers
 from tests.training.fitted import EPOCHS, SETTINGS, STEPS, Task, bits, run
 

@@ -15,7 +15,7 @@ from shortlist.nn.batch import Batch
 from shortlist.nn.embedding import StackedEmbedding
 from shortlist.nn.groups import Group, Wide
 from shortlist.nn.wide import CrossSettings, LinearPart
-from shortlist.recipe.sections import Optimiser
+from shortlist.recipe.training import Optimiser
 from shortlist.schema import Column, Kind, Side
 from shortlist.testing.inputs import random_rows, ranking_inputs
 from shortlist.training.adagrad import Adagrad

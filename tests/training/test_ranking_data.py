@@ -13,7 +13,7 @@ import torch
 from shortlist.core.errors import DataError, UserError
 from shortlist.core.progress import Silent
 from shortlist.data.prepared import Prepared
-from shortlist.recipe.sections import Ranking
+from shortlist.recipe.ranking import Ranking
 from shortlist.schema import Split, Target, TargetKind
 from shortlist.training.ranking import RankingTask
 from shortlist.training.ranking_data import check_turns

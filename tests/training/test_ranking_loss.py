@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 import torch
 
-from shortlist.losses.bpr import bpr
 from shortlist.losses.cross_entropy import cross_entropy
 from shortlist.losses.focal import focal
+from shortlist.losses.list_bpr import list_bpr
 from shortlist.losses.list_softmax import list_softmax
 from shortlist.losses.log_loss import log_loss
 from shortlist.losses.squared_error import squared_error
 from shortlist.nn.batch import Labels
-from shortlist.recipe.sections import Ranking
+from shortlist.recipe.ranking import Ranking
 from shortlist.schema import Target, TargetKind
 from shortlist.training.ranking_loss import RankingLoss
 
@@ -104,7 +104,7 @@ def test_binary_targets_take_the_recipes_loss() -> None:
     assert LABELS.list_B is not None
     expected = {
         "focal": focal(*row, gamma=3.0),
-        "bpr": bpr(*row, LABELS.list_B),
+        "bpr": list_bpr(*row, LABELS.list_B),
         "softmax": list_softmax(*row, LABELS.list_B),
     }
     for name, loss in expected.items():

@@ -16,7 +16,8 @@ from shortlist.data.prepared import Prepared
 from shortlist.metrics.accuracy import accuracy
 from shortlist.metrics.auc import auc
 from shortlist.metrics.r2 import r2
-from shortlist.recipe.sections import Optimiser, Ranking
+from shortlist.recipe.ranking import Ranking
+from shortlist.recipe.training import Optimiser
 from shortlist.schema import Split, Target, TargetKind
 from shortlist.training.optimisers import build_optimisers
 from shortlist.training.ranking import RankingTask

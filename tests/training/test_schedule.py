@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from shortlist.core.errors import RecipeError
-from shortlist.recipe.sections import Schedule
+from shortlist.recipe.training import Schedule
 from shortlist.training.ftrl import FTRL
 from shortlist.training.schedule import RateSchedule
 

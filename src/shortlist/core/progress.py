@@ -36,6 +36,23 @@ class Silent:
         yield lambda units, facts: None
 
 
+class Renamed:
+    """Reports work under another name than its own."""
+
+    def __init__(self, to: Reporter, stage: str, prefix: str = "") -> None:
+        self.to = to
+        self.stage = stage
+        self.prefix = prefix
+
+    def say(self, stage: str, message: str) -> None:
+        """The same line under the other name, after the prefix."""
+        self.to.say(self.stage, self.prefix + message)
+
+    def bar(self, stage: str, total: int, unit: str) -> contextlib.AbstractContextManager[Advance]:
+        """The same bar under the other name."""
+        return self.to.bar(self.stage, total, unit)
+
+
 class Terminal:
     """Lines and bars on standard error, so that standard output stays free for what a program reads."""
 

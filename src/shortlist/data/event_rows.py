@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple
 
@@ -63,14 +63,20 @@ class EventRows:
         """
         plan = share.of(plan_epoch(self.rows_S, size, seed, epoch, shuffle))[start:]
         reading = _Reading(self, size, seed, epoch, shuffle, bucket_length)
-        coming = deque(dict.fromkeys(place.shard for place in plan))
-        for number, place in enumerate(plan, start):
-            if coming and place.shard == coming[0]:
-                coming.popleft()
-                for shard in islice(coming, TOGETHER):
-                    self.prepared.soon(shard)
+        for number, place in enumerate(in_plan_order(self.prepared, plan), start):
             rows_B = reading.rows(place)
             yield BatchRows(number, self.prepared.shards[place.shard], rows_B, place.start < place.stop)
+
+
+def in_plan_order(prepared: Prepared, plan: Sequence[Place]) -> Iterator[Place]:
+    """The places of a plan; before a shard's first one it is said which shards come next."""
+    coming = deque(dict.fromkeys(place.shard for place in plan))
+    for place in plan:
+        if coming and place.shard == coming[0]:
+            coming.popleft()
+            for shard in islice(coming, TOGETHER):
+                prepared.soon(shard)
+        yield place
 
 
 class _Reading:

@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from shortlist.features.past import past_planes
-from shortlist.features.rows import FeatureTable, Floats, HistoryRows, Ints, Longs, matrix_from_arrow
+from shortlist.features.past import Events, past_planes
+from shortlist.features.rows import FeatureTable, Floats, HistoryRows, Ints, Longs, RaggedBag, matrix_from_arrow
 from shortlist.schema import Column
 
 WIDTH_STEP = 8
@@ -91,7 +91,7 @@ class EventShard:
         `trim` cuts the columns that no row fills. `past` says what to tell of the events beside their items.
         """
         found_BL, count_B = self._latest(rows_B, length, length, own_item, places=bool(past))
-        width = _width(count_B, length) if trim else length
+        width = trimmed_width(count_B, length) if trim else length
         found_BL = found_BL[:, :width]
         inside_BL = np.arange(found_BL.shape[1]) < count_B[:, None]
         item_BL = self.item.take(found_BL) if past else found_BL
@@ -112,6 +112,21 @@ class EventShard:
         age_BL = self.time.take(rows_B)[:, None] - self.time.take(place_BL)
         type_BL = None if self.event is None else self.event.take(place_BL)
         return past_planes(past, type_BL, age_BL, inside_BL, width)
+
+    def before(self, rows_B: npt.NDArray[Any]) -> Events:
+        """The events of known items of the same user strictly before each row, oldest first: all, however many.
+
+        Of a split that is not by time, events of later splits are left out.
+        """
+        count_B = self.history_length(rows_B, len(self))
+        offsets_n = np.concatenate([np.zeros(1, np.int64), np.cumsum(count_B)])
+        row_P = np.repeat(np.arange(len(rows_B)), count_B)
+        place_P = np.arange(offsets_n[-1]) + np.repeat(rows_B - count_B - offsets_n[:-1], count_B)
+        visible_P = (self.split.take(place_P) <= self.split.take(rows_B)[row_P]) & (self.item.take(place_P) > 0)
+        place_P, row_P = place_P[visible_P], row_P[visible_P]
+        offsets_n = np.searchsorted(row_P, np.arange(len(rows_B) + 1)).astype(np.int64)
+        types = None if self.event is None else self.event.take(place_P)
+        return Events(RaggedBag(self.item.take(place_P), offsets_n), self.time.take(place_P), types)
 
     def history_length(self, rows_B: npt.NDArray[Any], most: int) -> Longs:
         """How many earlier events each row has, at most `most`; some of them it may not see."""
@@ -172,7 +187,7 @@ def _packed(found_BW: npt.NDArray[Any], visible_BW: npt.NDArray[np.bool_], lengt
     return packed_BL
 
 
-def _width(count_B: Longs, length: int) -> int:
+def trimmed_width(count_B: Longs, length: int) -> int:
     """Columns that the longest history needs, at least one step of them."""
     longest = max(int(count_B.max(initial=0)), 1)
     return min(-(-longest // WIDTH_STEP) * WIDTH_STEP, length)

@@ -1,13 +1,18 @@
 """Held-out users: whom a recommender is measured on, what it may know of them, and what they went on to do.
 
 A user of the split is asked for once, at the first of the user's held-out events; the events of earlier splits are
-known, the relevant events of this split are the truth. Legend: U held-out users, K list positions.
+known, the relevant events of this split are the truth. Or each held-out event is asked for that others of the same user
+came before, such as the clicks of a session: those others are known, the event's item is the truth, and the users below
+are those of the events, as often as they have any.
+
+Legend: U held-out users, E events, K list positions.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +20,7 @@ import numpy.typing as npt
 from shortlist.core.seeding import stream
 from shortlist.data.event_shard import EventShard
 from shortlist.data.event_shards import in_turn
+from shortlist.data.histories import EventsBefore, ItemsBefore, count_before, seen_before
 from shortlist.data.prepared import Prepared
 from shortlist.features.past import Events
 from shortlist.features.rows import Ints, Longs, RaggedBag
@@ -29,16 +35,18 @@ class HeldOut:
     shard_U: Longs
     """Which shard holds the user's events."""
     row_U: Longs
-    """The user's first row of the split in that shard: the moment of the request, with its context and its time."""
+    """The row of that shard at whose moment the user asks, with its context and its time: the first of the split, or
+    the event that is asked for."""
     user_U: Ints
     truth: RaggedBag
     """Relevant item rows, each once."""
-    history: Events
-    """The user's events of earlier splits, oldest first."""
-    seen: RaggedBag
+    history: Events | EventsBefore
+    """The user's events of earlier splits, or all those before that row; oldest first. Those of some users are made
+    where their `rows` are asked for."""
+    seen: RaggedBag | ItemsBefore
     """What must not be recommended: the history's items, or nothing where seen items may come again."""
     repeats: int
-    """Relevant events left out of the truth because the item had been seen."""
+    """Relevant events left out of the truth because the item had been seen, of all users before any are sampled."""
 
     def __len__(self) -> int:
         return len(self.user_U)
@@ -66,18 +74,25 @@ class HeldOut:
 
 
 def hold_out(
-    prepared: Prepared, split: Split, exclude_seen: bool, max_users: int | None = None, seed: int = 0
+    prepared: Prepared,
+    split: Split,
+    exclude_seen: bool,
+    max_users: int | None = None,
+    seed: int = 0,
+    requests: Literal["user", "event"] = "user",
 ) -> HeldOut:
-    """Users with a relevant event in `split` (VALID or TEST); a random `max_users` of them if there are more."""
+    """Users with a relevant event in `split` (VALID or TEST); a random `max_users` of them if there are more.
+
+    `requests`: one for each user, or one for each relevant event that others of the same user came before.
+    """
+    if requests == "event":
+        return _hold_out_events(prepared, split, exclude_seen, max_users, seed)
     earlier = [s for s in Split if s < split]
     relevant = prepared.items_of_users(split, relevant_only=True)
     truth, repeats = _distinct(relevant, prepared.items_of_users(*earlier) if exclude_seen else None)
     shard_of, row_of = _first_rows(prepared, split)
-    users = np.flatnonzero(truth.counts() > 0)
-    if max_users is not None and len(users) > max_users:
-        users = np.sort(stream(seed, "held out", int(split)).choice(users, max_users, replace=False))
+    users = _sampled(np.flatnonzero(truth.counts() > 0), split, max_users, seed)
     known = prepared.events_of_users(*earlier, users=users.astype(np.int32))
-    nothing = RaggedBag(np.zeros(0, np.int32), np.zeros(len(users) + 1, np.int64))
     return HeldOut(
         shards=prepared.shards,
         shard_U=shard_of[users],
@@ -85,9 +100,64 @@ def hold_out(
         user_U=users.astype(np.int32),
         truth=truth.rows(users),
         history=known,
-        seen=known.items if exclude_seen else nothing,
+        seen=known.items if exclude_seen else _nothing(len(users)),
         repeats=repeats,
     )
+
+
+def _hold_out_events(prepared: Prepared, split: Split, exclude_seen: bool, most: int | None, seed: int) -> HeldOut:
+    """As `hold_out`, of events: the item of each is its only truth."""
+    asked, repeats = _later_relevant_rows(prepared, split, exclude_seen)
+    chosen = _sampled(np.arange(len(asked.row_U)), split, most, seed)
+    known = EventsBefore(asked.shards, asked.shard_U[chosen], asked.row_U[chosen], asked.count_U[chosen])
+    user, item = [np.zeros(0, np.int32)], [np.zeros(0, np.int32)]
+    wanted: list[int] = np.unique(known.shard_U).tolist()
+    for i, shard in zip(wanted, in_turn(prepared.shards, wanted), strict=True):
+        rows = known.row_U[known.shard_U == i]
+        user.append(shard.user[rows])
+        item.append(shard.item[rows])
+    return HeldOut(
+        shards=prepared.shards,
+        shard_U=known.shard_U,
+        row_U=known.row_U,
+        user_U=np.concatenate(user),
+        truth=RaggedBag(np.concatenate(item), np.arange(len(chosen) + 1)),
+        history=known,
+        seen=ItemsBefore(known) if exclude_seen else _nothing(len(chosen)),
+        repeats=repeats,
+    )
+
+
+def _later_relevant_rows(prepared: Prepared, split: Split, unseen: bool) -> tuple[EventsBefore, int]:
+    """Every relevant event of `split` that another event of the same user came before.
+
+    Of `unseen` ones alone where only those are asked for, and how many were left out then.
+    """
+    shard_of, row_of, count_of = ([np.zeros(0, np.int64)] for _ in range(3))
+    repeats = 0
+    for i, shard in enumerate(prepared.shards):
+        rows = np.flatnonzero((shard.split == split) & (shard.user > 0) & (shard.item > 0) & shard.relevant())
+        if unseen:
+            is_seen = seen_before(shard, rows)
+            repeats += int(is_seen.sum())
+            rows = rows[~is_seen]
+        count = count_before(shard, rows)
+        row_of.append(rows[count > 0])
+        count_of.append(count[count > 0])
+        shard_of.append(np.full(len(row_of[-1]), i))
+    parts = (np.concatenate(part) for part in (shard_of, row_of, count_of))
+    return EventsBefore(prepared.shards, *parts), repeats
+
+
+def _sampled(users: Longs, split: Split, most: int | None, seed: int) -> Longs:
+    """At most so many of them, drawn at random, in their order."""
+    if most is None or len(users) <= most:
+        return users
+    return np.sort(stream(seed, "held out", int(split)).choice(users, most, replace=False))
+
+
+def _nothing(users: int) -> RaggedBag:
+    return RaggedBag(np.zeros(0, np.int32), np.zeros(users + 1, np.int64))
 
 
 def _distinct(relevant: RaggedBag, seen: RaggedBag | None) -> tuple[RaggedBag, int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from shortlist.core.errors import DataError
-from shortlist.recipe.sections import LIST_LOSSES, Ranking
+from shortlist.recipe.ranking import LIST_LOSSES, Ranking
 from shortlist.schema import TargetKind
 
 

@@ -43,13 +43,16 @@ class RankingRows(Generic[Rows]):
 
 
 @dataclass(frozen=True, slots=True)
-class PositivePairs(Generic[Rows]):
-    """Relevant events for retrieval: the request beside the item that followed it."""
+class RetrievalPairs(Generic[Rows]):
+    """Events for retrieval: the request, and the item that followed it."""
 
+    number: int
+    """Of the batch in its epoch."""
     query: Rows
-    candidate: Rows
     item_B: Ints
     user_B: Ints
+    target_B: Floats
+    """The first target; 1 in a log without targets."""
     weight_B: Floats
 
 
@@ -117,7 +120,11 @@ class Gather(Generic[Rows]):
 
     def query(self, shard: EventShard, rows_B: Longs) -> Rows:
         """User and context features side by side, with the history."""
-        return self._gathered(self._request(shard, rows_B), self.history(shard, rows_B))
+        return self.request(shard, rows_B, self.history(shard, rows_B))
+
+    def request(self, shard: EventShard, rows_B: Longs, history: HistoryRows | None) -> Rows:
+        """As `query`, with histories from elsewhere."""
+        return self._gathered(self._request(shard, rows_B), history)
 
     def item(self, item_B: Longs | Ints) -> Rows:
         """Item features."""
@@ -146,7 +153,7 @@ class Gather(Generic[Rows]):
         return self._collect(parts, history)  # type: ignore[return-value]  # the default only where Rows = FeatureRows
 
 
-def positive_pairs(
+def retrieval_pairs(
     events: EventRows,
     gather: Gather[Rows],
     size: int,
@@ -156,13 +163,13 @@ def positive_pairs(
     start: int = 0,
     share: Share = ALONE,
     buckets: bool = False,
-) -> Iterator[PositivePairs[Rows]]:
+) -> Iterator[RetrievalPairs[Rows]]:
     """Batches for retrieval, from number `start` on."""
     length = gather.history_length if buckets else 0
     for batch in events.batches(size, seed, epoch, start=start, share=share, bucket_length=length):
         shard, rows_B = batch.shard, batch.rows_B
-        item_B, user_B = shard.item.take(rows_B), shard.user.take(rows_B)
-        yield PositivePairs(gather.query(shard, rows_B), gather.item(item_B), item_B, user_B, _weights(batch))
+        item_B, user_B, target_B = shard.item.take(rows_B), shard.user.take(rows_B), _targets(shard, rows_B)[:, 0]
+        yield RetrievalPairs(batch.number, gather.query(shard, rows_B), item_B, user_B, target_B, _weights(batch))
 
 
 def ranking_rows(

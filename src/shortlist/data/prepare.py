@@ -19,7 +19,7 @@ from shortlist.core.progress import Reporter, Silent
 from shortlist.core.version import __version__
 from shortlist.data.encoding import entity_batch, event_batches
 from shortlist.data.fitting import fit_features
-from shortlist.data.reading import Chosen, Tables, choose_features, read_tables, split_column
+from shortlist.data.reading import Chosen, Tables, choose_features, id_setting, read_tables, split_column
 from shortlist.data.remote import upload
 from shortlist.data.shards import ShardWriter, write_batch
 from shortlist.data.targets import resolve_targets
@@ -53,7 +53,7 @@ def prepare(
     present) are in the future. Raises RecipeError, DataError or EnvironmentFault.
     """
     started = time.monotonic()
-    check_split(recipe.split, bool(recipe.schema_.user_id), bool(recipe.schema_.timestamp))
+    check_split(recipe.split, bool(recipe.schema_.user_column), bool(recipe.schema_.timestamp))
     with whole_folder(folder) as draft, open_engine(recipe.compute, folder.parent) as engine, span("read"):
         stage = _Stage(engine, recipe, reporter, time.time() if now is None else now)
         facts = stage.write(draft)
@@ -173,24 +173,30 @@ class _Stage:
             if tables.id_column(side) is None:
                 entities[side] = no_entities()
                 continue
-            found = Found(f"{side}s", key, keyed.get(side), tables.source(side))
+            is_session = self._is_session(side)
+            found = Found(
+                "sessions" if is_session else f"{side}s", key, keyed.get(side), tables.source(side), is_session
+            )
             if found.table is not None:
                 columns = [spec.column or name for name, spec in features[side].items()]
                 audit_table(self.engine, found.table, found, columns, audit)
             has_targets = bool(self.recipe.schema_.targets)
             entities[side] = find_entities(self.engine, events, found, has_targets, audit)
-            self._check_several(entities[side], side, tables)
+            self._check_several(entities[side], found.what, side, tables)
         return entities
 
-    def _check_several(self, found: Entities, side: Side, tables: Tables) -> None:
+    def _is_session(self, side: Side) -> bool:
+        return side == Side.USER and self.recipe.schema_.session_id is not None
+
+    def _check_several(self, found: Entities, what: str, side: Side, tables: Tables) -> None:
         """There is nothing to learn from one user, and nothing to choose from one item."""
         if found.size > 2:
             return
         only = f"one ({found.keys[0].as_py()!r})" if found.size == 2 else "none"
         raise DataError(
-            f"{tables.source(Side.CONTEXT)}: expected at least two {side}s with training events in the column "
-            f"`{tables.id_column(side)}`, found {only}. Is schema.{side}_id the right column, and does [split] leave "
-            "enough to train on?"
+            f"{tables.source(Side.CONTEXT)}: expected at least two {what} with training events in the column "
+            f"`{tables.id_column(side)}`, found {only}. Is schema.{id_setting(self.recipe, side)} the right column, "
+            "and does [split] leave enough to train on?"
         )
 
     def _fit(
@@ -203,7 +209,8 @@ class _Stage:
         """Users and items count once each, if they have a training event; the context counts by training events."""
         transforms: dict[Side, list[Transform]] = {side: [] for side in Side}
         for side, found in entities.items():
-            if len(found.keys):
+            # A session is never seen again: its own id would be learned by heart, and be unknown in every request.
+            if len(found.keys) and not self._is_session(side):
                 transforms[side].append(EntityId.of(side, found.size))
             if side in keyed:
                 trained = self.engine.table("trained", found.to_arrow().slice(0, found.size - 1))
@@ -232,12 +239,12 @@ class _Stage:
             vocabulary = Vocabulary.from_rows(found.keys, np.arange(1, len(found.keys) + 1, dtype=np.int32))
             vocabulary.save(vocabulary_path(draft / "features", f"{side}.id"))
         columns = [column for encoder in encoders.values() for column in encoder.columns]
-        if roles.user_id and roles.item_id and roles.timestamp:
+        if roles.user_column and roles.item_id and roles.timestamp:
             columns.append(age_column(sum(column.size for column in columns)))
         schema = Schema(
             columns=tuple(columns),
             targets=targets,
-            has_users=bool(roles.user_id),
+            has_users=bool(roles.user_column),
             has_items=bool(roles.item_id),
             has_time=bool(roles.timestamp),
             time_unit=time_unit,

@@ -26,7 +26,13 @@ from shortlist.schema.columns import ITEM_ID, PAST_TYPE
 
 FORMAT = 2
 """Version of the folder's layout; a run prepares one of another version anew."""
-_KINDS: Mapping[str, Any] = {"item": np.int32, "event": np.int32, "time": np.int64, "split": np.int8}
+_KINDS: Mapping[str, Any] = {
+    "item": np.int32,
+    "event": np.int32,
+    "time": np.int64,
+    "split": np.int8,
+    "weight": np.float32,
+}
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,12 @@ class Tables:
 
     def id_column(self, side: Side) -> str | None:
         """Column with the id of the user or item."""
-        return {Side.USER: self.recipe.schema_.user_id, Side.ITEM: self.recipe.schema_.item_id}.get(side)
+        return {Side.USER: self.recipe.schema_.user_column, Side.ITEM: self.recipe.schema_.item_id}.get(side)
+
+
+def id_setting(recipe: Recipe, side: Side) -> str:
+    """The setting of [schema] that names the column with the id of the user or item."""
+    return "session_id" if side == Side.USER and recipe.schema_.session_id else f"{side}_id"
 
 
 def read_tables(engine: Engine, recipe: Recipe) -> Tables:
@@ -130,10 +135,10 @@ def _no_features(recipe: Recipe, side: Side) -> set[str | None]:
     """Columns with another part to play; what a target is computed from would tell the answer."""
     schema = recipe.schema_
     if side == Side.USER:
-        return {schema.user_id}
+        return {schema.user_column}
     if side == Side.ITEM:
         return {schema.item_id, schema.title}
-    roles = {schema.user_id, schema.item_id, schema.timestamp, schema.event, schema.group, schema.weight}
+    roles = {schema.user_column, schema.item_id, schema.timestamp, schema.event, schema.group, schema.weight}
     return {SOURCE, split_column(recipe), *roles, *target_columns(recipe)}
 
 
@@ -142,7 +147,7 @@ def _check_recipe(recipe: Recipe) -> None:
     schema, data, features = recipe.schema_, recipe.data, recipe.features
     problems = []
     for side, id_column, source, given in (
-        (Side.USER, schema.user_id, data.users, features.user),
+        (Side.USER, schema.user_column, data.users, features.user),
         (Side.ITEM, schema.item_id, data.items, features.item),
     ):
         if source and not id_column:
@@ -151,7 +156,7 @@ def _check_recipe(recipe: Recipe) -> None:
             problems.append(Problem(f"features.{side}", f"needs data.{side}s, the table with their columns"))
     if schema.title and not data.items:
         problems.append(Problem("schema.title", "needs data.items, the table with that column"))
-    if schema.event and not (schema.user_id and schema.item_id and schema.timestamp):
+    if schema.event and not (schema.user_column and schema.item_id and schema.timestamp):
         why = "types are told of the events of a user's history, which it takes users, items and times to have"
         problems.append(Problem("schema.event", f"needs schema.user_id, schema.item_id and schema.timestamp: {why}"))
     targets = target_columns(recipe)
@@ -171,13 +176,15 @@ def _wanted(recipe: Recipe, side: Side, source: str, table: ibis.Table) -> Wante
     schema = recipe.schema_
     named: list[tuple[str, str | None]] = []
     if side == Side.CONTEXT:
-        named += [("schema.user_id", schema.user_id), ("schema.item_id", schema.item_id)]
+        named += [("schema.user_id", schema.user_id), ("schema.session_id", schema.session_id)]
+        named += [("schema.item_id", schema.item_id)]
         named += [("schema.timestamp", schema.timestamp), ("schema.weight", schema.weight)]
         named += [("schema.event", schema.event), ("schema.group", schema.group)]
         named += [(f"schema.targets.{name}", column) for column, name in target_columns(recipe).items()]
         named += [("split.column", recipe.split.column)] if split_column(recipe) == recipe.split.column else []
     else:
-        named.append((f"schema.{side}_id", schema.user_id if side == Side.USER else schema.item_id))
+        own = id_setting(recipe, side)
+        named.append((f"schema.{own}", getattr(schema, own)))
         named += [("schema.title", schema.title)] if side == Side.ITEM else []
     given: Mapping[str, Feature] = getattr(recipe.features, side) or {}
     named += [(f"features.{side}.{name}", spec.column or name) for name, spec in given.items()]

@@ -38,11 +38,11 @@ def choose_retrieval_weight(
         DataError: no user has a relevant event in the validation split.
     """
     rank = recommender.ranker
-    if recommender.towers is None or rank is None:
+    if recommender.retrieval is None or rank is None:
         return 0.0, {}
     check_same_data(recommender, prepared)
     recipe = recommender.bundle.recipe
-    users = hold_out(prepared, Split.VALID, recipe.funnel.exclude_seen, max_users, recipe.seed)
+    users = hold_out(prepared, Split.VALID, recipe.funnel.exclude_seen, max_users, recipe.seed, recipe.split.requests)
     if len(users) == 0:
         raise DataError("no user has a relevant event in the validation split: make split.valid larger")
     kind_I = kinds_of_items(prepared.item_train_count)

@@ -33,16 +33,18 @@ class Truth:
 
     relevant_U: Longs
     relevant_by_kind: Mapping[int, Longs]
+    user_U: Ints | None = None
+    """Who asks: the requests of one user are taken together in intervals. None where each is another's."""
 
     @classmethod
-    def of(cls, truth: RaggedBag, kind_I: Bytes) -> Truth:
-        """Count the items of each user."""
+    def of(cls, truth: RaggedBag, kind_I: Bytes, user_U: Ints | None = None) -> Truth:
+        """Count the items of each user, or of each request of the users `user_U`."""
         owner_P, item_P = truth.flat()
         kind_P = kind_I[item_P]
         by_kind = {
             int(kind): np.bincount(owner_P[kind_P == kind], minlength=len(truth)) for kind in np.unique(kind_I[1:])
         }
-        return cls(truth.counts(), by_kind)
+        return cls(truth.counts(), by_kind, user_U)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,8 @@ class Lists:
         if not keep_U.any():
             return {}
         hit_UM = self.hit_UM[keep_U] > 0 if kind is None else self.hit_UM[keep_U] == kind
-        return {name: _mean(name, hit_UM, relevant_U[keep_U]) for name in names}
+        user_U = None if truth.user_U is None else truth.user_U[keep_U]
+        return {name: _mean(name, hit_UM, relevant_U[keep_U], user_U) for name in names}
 
     def coverage(self, catalogue: int) -> float:
         """Share of the catalogue that stands among anybody's first SHOWN."""
@@ -112,6 +115,6 @@ def deepest(names: Iterable[str]) -> int:
     return max([SHOWN, *(parse(name)[1] or 0 for name in names)])
 
 
-def _mean(name: str, hit_UM: Bools, relevant_U: Longs) -> Estimate:
+def _mean(name: str, hit_UM: Bools, relevant_U: Longs, user_U: Ints | None) -> Estimate:
     function, cutoff = parse(name)
-    return mean_interval(METRICS[function](hit_UM, relevant_U, cutoff))
+    return mean_interval(METRICS[function](hit_UM, relevant_U, cutoff), cluster_U=user_U)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from shortlist.data.loader import Gather
 from shortlist.data.prepared import Prepared
 from shortlist.features.rows import Longs, RaggedBag
 from shortlist.funnel.columns import Requests
+from shortlist.funnel.moments import requests_at
 from shortlist.schema import Split
 
 BATCH = 512
@@ -42,13 +43,7 @@ def questions(prepared: Prepared, users: HeldOut, size: int = BATCH) -> Iterator
     for shard, rows_B in users.requests(size):
         place_U = np.arange(start, start + len(rows_B))
         start += len(rows_B)
-        requests = Requests(
-            user_U=users.user_U[place_U],
-            query=gather.query(shard, rows_B),
-            time_U=shard.time.take(rows_B),
-            history=users.history.rows(place_U),
-            exclude=users.seen.rows(place_U),
-        )
+        requests = requests_at(gather, shard, rows_B, users.history.rows(place_U), users.seen.rows(place_U))
         yield Questions(place_U, requests, users.truth.rows(place_U))
 
 
@@ -68,24 +63,45 @@ def check_same_data(recommender: Recommender, prepared: Prepared) -> None:
 def described(recommender: Recommender, prepared: Prepared, users: HeldOut, split: Split, depth: int) -> dict[str, Any]:
     """The `protocol` of metrics.json for lists: every choice that moves a figure, in words and numbers."""
     bundle, recipe = recommender.bundle, recommender.bundle.recipe
-    name = split.name.lower()
-    earlier = " and ".join(s.name.lower() for s in Split if s < split)
     target = prepared.schema.targets[0] if prepared.schema.targets else None
-    relevant = f"every item with target {target.name} > 0" if target else "every item"
+    relevant = f"item with target {target.name} > 0" if target else "item"
     unseen = ", unless it was seen before" if recipe.funnel.exclude_seen else ""
     return {
-        "users": len(users),
+        "requests": len(users),
+        "requests_for_each": recipe.split.requests,
+        "users": len(np.unique(users.user_U)),
+        "users_are": "sessions" if recipe.schema_.session_id else "users",
         "new_users": int((users.history.counts() == 0).sum()),
-        "truth": f"{relevant} in the user's {name} events{unseen}",
+        **_asked(recipe.split.requests, split, relevant, unseen),
         "truth_items": int(users.truth.counts().sum()),
         "truth_seen_before": users.repeats,
         "exclude_seen": recipe.funnel.exclude_seen,
-        "request": f"at the user's first {name} event, with its time and context",
-        "history": f"the user's events of {earlier}",
         "candidates": depth,
-        "candidates_from": (recommender.towers or recommender.popularity).name,
+        "candidates_from": (recommender.retrieval or recommender.popularity).name,
+        "index": bundle.manifest.get("index", {}),
         "retrieval_weight": bundle.settings.retrieval_weight,
         "catalogue": int(bundle.eligible_I.sum()),
         "negatives_in_lists": "none sampled: every list is drawn from the whole catalogue",
-        "intervals": "95 %, normal approximation over users",
+        "intervals": _intervals(recipe.split.requests),
+    }
+
+
+def _intervals(requests: Literal["user", "event"]) -> str:
+    together = ", the requests of each taken together (cluster-robust)" if requests == "event" else ""
+    return f"95 %, normal approximation over users{together}"
+
+
+def _asked(requests: Literal["user", "event"], split: Split, item: str, unseen: str) -> dict[str, str]:
+    """What is asked when, and what is known then."""
+    name = split.name.lower()
+    if requests == "event":
+        return {
+            "truth": f"the event's {item}{unseen}",
+            "request": f"at each of the user's {name} events that others came before, with its time and context",
+            "history": "all of the user's events before it",
+        }
+    return {
+        "truth": f"every {item} in the user's {name} events{unseen}",
+        "request": f"at the user's first {name} event, with its time and context",
+        "history": f"the user's events of {' and '.join(s.name.lower() for s in Split if s < split)}",
     }

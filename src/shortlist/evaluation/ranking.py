@@ -20,7 +20,7 @@ from shortlist.evaluation.groups import Groups
 from shortlist.evaluation.tasks import Task
 from shortlist.features.rows import Floats, Longs
 from shortlist.funnel.predictions import Predictions
-from shortlist.recipe.sections import Negatives
+from shortlist.recipe.ranking import Negatives
 from shortlist.schema import Split, TargetKind
 from shortlist.schema.columns import slices
 

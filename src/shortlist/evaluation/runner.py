@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from shortlist.bundle.recommender import Recommender, Stages
+from shortlist.bundle.recommender import Recommender
 from shortlist.core.files import fingerprint
 from shortlist.core.progress import Reporter, Silent
 from shortlist.data.held_out import HeldOut, hold_out
@@ -25,7 +25,7 @@ from shortlist.evaluation.slices import kinds_of_items, slices
 from shortlist.evaluation.table import results_table
 from shortlist.evaluation.tasks import measure, reliabilities
 from shortlist.features.rows import Ints
-from shortlist.index.exact import ExactIndex
+from shortlist.funnel.columns import Source
 from shortlist.metrics._interval import Estimate
 from shortlist.recipe.sections import Evaluation
 from shortlist.schema import Split
@@ -113,7 +113,8 @@ def _measure_lists(
 ) -> None:
     """Add what every stage's lists are worth."""
     recipe = recommender.bundle.recipe
-    users = hold_out(prepared, split, recipe.funnel.exclude_seen, settings.max_users, recipe.seed)
+    seen, most = recipe.funnel.exclude_seen, settings.max_users
+    users = hold_out(prepared, split, seen, most, recipe.seed, recipe.split.requests)
     metrics = list_metrics(settings.metrics)
     run = _Run.of(recommender, prepared, deepest(metrics))
     result["protocol"] |= described(recommender, prepared, users, split, run.depth)
@@ -121,7 +122,7 @@ def _measure_lists(
     if len(users) == 0:
         return
     lists, share_US = run.all_users(prepared, users, reporter)
-    truth, kind_I, catalogue_I = Truth.of(users.truth, run.kind_I), run.kind_I, run.catalogue_I
+    truth, kind_I, catalogue_I = Truth.of(users.truth, run.kind_I, users.user_U), run.kind_I, run.catalogue_I
     for stage, found in lists.items():
         coverage = Estimate(found.coverage(int(catalogue_I.sum())), np.nan, np.nan)
         measured = {**found.measure(metrics, truth), f"coverage@{SHOWN}": coverage}
@@ -141,25 +142,32 @@ class _Run:
     recommender: Recommender
     kind_I: npt.NDArray[np.int8]
     catalogue_I: npt.NDArray[np.bool_]
-    stages: tuple[Stages, ...]
+    stages: tuple[str, ...]
     positions: int
     """List positions that metrics look at."""
     depth: int
     """Candidates of the funnel."""
-    exact: ExactIndex | None
+    unranked: bool
+    """Whether the funnel's list is that of its one source, and no longer one has to be asked for."""
+    exact: Source | None
+    """Retrieval without what an index loses; None where no index loses anything."""
 
     @classmethod
     def of(cls, recommender: Recommender, prepared: Prepared, positions: int) -> _Run:
-        towers, bundle = recommender.towers, recommender.bundle
-        retrieval: tuple[Stages, ...] = ("retrieval",) if towers else ()
+        retrieval, sources, bundle = recommender.retrieval, recommender.sources, recommender.bundle
+        # Of several sources each one's own lists are measured too, beside those of all together.
+        alone = [source.name for source in sources] if len(sources) > 1 else []
+        exact = retrieval.exact() if retrieval else None
         return cls(
             recommender=recommender,
             kind_I=kinds_of_items(prepared.item_train_count),
             catalogue_I=bundle.eligible_I,
-            stages=("popularity", *retrieval, "funnel"),
+            stages=("popularity", *alone, *(["retrieval"] if retrieval else []), "funnel"),
             positions=positions,
-            depth=max(bundle.settings.candidates, positions),
-            exact=ExactIndex(bundle.item_vectors(), bundle.eligible_I) if towers else None,
+            # Nobody looks further than a list without a ranker that would reorder it.
+            depth=max(bundle.settings.candidates, positions) if recommender.ranker else positions,
+            unranked=recommender.ranker is None and not alone,
+            exact=None if exact is retrieval else exact,
         )
 
     def all_users(
@@ -180,10 +188,12 @@ class _Run:
 
     def _answers(self, batch: Questions) -> dict[str, Ints]:
         """item_UK of each stage: as many as metrics look at, and of the funnel all of its candidates."""
+        funnel_UK = self.recommender.run(batch.requests, self.depth).item_UK
+        known = {"funnel": funnel_UK, **({"retrieval": funnel_UK} if self.unranked else {})}
         return {
-            stage: self.recommender.run(
-                batch.requests, self.depth if stage == "funnel" else self.positions, stage
-            ).item_UK
+            stage: known[stage]
+            if stage in known
+            else self.recommender.run(batch.requests, self.positions, stage).item_UK
             for stage in self.stages
         }
 
@@ -193,11 +203,8 @@ class _Run:
         return lost.shares(batch.truth, fate_P)
 
     def _exact(self, batch: Questions, k: int) -> Ints | None:
-        """What an exact search would have given as candidates, whatever index the bundle has."""
-        towers = self.recommender.towers
-        if towers is None or self.exact is None:
-            return None
-        return self.exact.search(towers.encode(batch.requests), k, batch.requests.exclude)[0]
+        """What exact searches would have given as candidates, whatever indexes the bundle has."""
+        return None if self.exact is None else self.exact(batch.requests, k).item_UK
 
 
 def _as_dicts(measured: dict[str, Estimate]) -> dict[str, dict[str, float | None]]:

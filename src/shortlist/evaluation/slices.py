@@ -31,7 +31,7 @@ def kinds_of_items(train_count_I: Longs) -> Bytes:
 def slices(
     users: HeldOut, truth: Truth, kind_I: Bytes, lists: Mapping[str, Lists], metrics: Sequence[str]
 ) -> dict[str, dict[str, Any]]:
-    """The `slices` of metrics.json: by name what it is, how many users it has, and each stage's metrics.
+    """The `slices` of metrics.json: by name what it is, how many requests it has, and each stage's metrics.
 
     A slice that nobody is in is left out.
     """
@@ -41,7 +41,7 @@ def slices(
     for name, (what, kind) in _of_items(kind_I).items():
         if kind in truth.relevant_by_kind:
             found[name] = _slice(what, lists, metrics, truth, truth.relevant_by_kind[kind] > 0, kind)
-    return {name: part for name, part in found.items() if part["users"]}
+    return {name: part for name, part in found.items() if part["requests"]}
 
 
 def _slice(
@@ -56,19 +56,19 @@ def _slice(
         stage: {name: value.as_dict() for name, value in found.measure(metrics, truth, users_U, kind).items()}
         for stage, found in lists.items()
     }
-    return {"what": what, "users": int(users_U.sum()), "stages": stages}
+    return {"what": what, "requests": int(users_U.sum()), "stages": stages}
 
 
 def _of_users(users: HeldOut) -> dict[str, tuple[str, Bools]]:
     known_U = users.history.counts()
     middle = int(np.median(known_U[known_U > 0])) if (known_U > 0).any() else 0
     return {
-        "new users": ("no event before the split", known_U == 0),
+        "new users": ("no event is known of them", known_U == 0),
         "users with little history": (
-            f"1 to {middle:,} events before the split",
+            f"1 to {middle:,} events are known of them",
             (known_U > 0) & (known_U <= middle),
         ),
-        "users with much history": (f"more than {middle:,} events before the split", known_U > middle),
+        "users with much history": (f"more than {middle:,} events are known of them", known_U > middle),
     }
 
 

@@ -9,7 +9,6 @@ from shortlist.evaluation.lists import SHOWN
 
 Metrics = Mapping[str, Any]
 
-_ROWS = ("popularity", "retrieval", "funnel")
 _LABEL, _CELL = 12, 15
 
 
@@ -30,13 +29,18 @@ def results_table(metrics: Metrics) -> str:
         return "\n".join(_ranker_alone(metrics))
     columns = headline(metrics)
     has_auc = "auc" in stages.get("ranking", {})
-    lines = [_introduction(metrics["protocol"]), _line("", [*columns, *(["auc"] if has_auc else [])])]
-    for stage in _ROWS:
-        if stage in stages:
-            cells = [cell(stages[stage][name]) for name in columns]
-            ranker = [cell(stages["ranking"]["auc"]) if stage == "funnel" else "-"] if has_auc else []
-            lines.append(_line(stage, [*cells, *ranker]))
+    width = max([_LABEL, *(len(stage) + 2 for stage in lists_of(stages))])
+    lines = [_introduction(metrics["protocol"]), _line("", [*columns, *(["auc"] if has_auc else [])], width)]
+    for stage in lists_of(stages):
+        cells = [cell(stages[stage][name]) for name in columns]
+        ranker = [cell(stages["ranking"]["auc"]) if stage == "funnel" else "-"] if has_auc else []
+        lines.append(_line(stage, [*cells, *ranker], width))
     return "\n".join([*lines, *_task_lines(metrics), *_group_lines(metrics), lost_line(metrics)])
+
+
+def lists_of(stages: Metrics) -> list[str]:
+    """The stages whose lists were measured: the baseline, each of several sources, all of them, the funnel."""
+    return [stage for stage in stages if stage != "ranking"]
 
 
 def cell(estimate: Mapping[str, float | None]) -> str:
@@ -47,6 +51,14 @@ def cell(estimate: Mapping[str, float | None]) -> str:
     if low is None or high is None:
         return _short(value)
     return f"{_short(value)} ± {_short((high - low) / 2)}"
+
+
+def whom(protocol: Metrics) -> str:
+    """`1,783 test users`, or `70 test requests of 20 sessions` where each event is asked for."""
+    users, split, are = protocol["users"], protocol["split"], protocol["users_are"]
+    if protocol["requests_for_each"] == "user":
+        return f"{users:,} {split} {are}"
+    return f"{protocol['requests']:,} {split} requests of {users:,} {are}"
 
 
 def lost_line(metrics: Metrics) -> str:
@@ -106,11 +118,11 @@ def _of_rows(measured: Mapping[str, Mapping[str, float | None]]) -> str:
 def _introduction(protocol: Metrics) -> str:
     sample = "a sample of " if protocol.get("sample_of_users") else ""
     seen = ", seen items left out" if protocol["exclude_seen"] else ""
-    return f"{sample}{protocol['users']:,} {protocol['split']} users, whole catalogue{seen}"
+    return f"{sample}{whom(protocol)}, whole catalogue{seen}"
 
 
-def _line(label: str, cells: Sequence[str]) -> str:
-    return f"  {label:<{_LABEL}}" + "  ".join(f"{text:<{_CELL}}" for text in cells).rstrip()
+def _line(label: str, cells: Sequence[str], width: int) -> str:
+    return f"  {label:<{width}}" + "  ".join(f"{text:<{_CELL}}" for text in cells).rstrip()
 
 
 def _short(value: float) -> str:

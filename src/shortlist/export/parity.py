@@ -2,10 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
 import numpy as np
 import numpy.typing as npt
+import torch
+from torch import Tensor, nn
 
 from shortlist.core.errors import ParityError
+from shortlist.core.seeding import stream
+from shortlist.data.loader import Gather
+from shortlist.data.prepared import Prepared
+from shortlist.export.onnx import export_onnx
+from shortlist.features.rows import FeatureRows
+from shortlist.funnel.session import Session
+from shortlist.nn.batch import Batch
+from shortlist.schema import Inputs
+
+SAMPLE = 1000
+"""Rows compared."""
 
 TOLERANCE = 1e-4
 """Largest allowed |exported - trained|, relative to max(1, |trained|): float32 sums in another order differ by less."""
@@ -25,3 +41,20 @@ def check_parity(name: str, trained: npt.NDArray[np.float32], exported: npt.NDAr
             "fault of the export, not of the data: please report it, with the recipe."
         )
     return largest
+
+
+def export_checked(model: nn.Module, function: Callable[[Batch], Tensor], sample: FeatureRows, path: Path) -> float:
+    """Export `function` of `model` to `path`; the largest relative difference between both on the sample."""
+    model.eval()
+    with torch.inference_mode():
+        trained = function(Batch.of(sample)).numpy()
+    export_onnx(model, function, sample, path)
+    return check_parity(path.parent.name + "/" + path.stem, trained, Session(path)(sample))
+
+
+def sampled_rows(prepared: Prepared, inputs: Inputs, seed: int, with_item: bool) -> FeatureRows:
+    """Rows of one shard, drawn with replacement: what a model may meet, whatever the split."""
+    shard = prepared.shards[0]
+    rows = stream(seed, "parity").integers(0, len(shard), SAMPLE)
+    gather = Gather(prepared, inputs.history_length, past=bool(inputs.past))
+    return gather.row(shard, rows, shard.item[rows]) if with_item else gather.query(shard, rows)

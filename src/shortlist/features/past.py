@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -80,17 +81,35 @@ class Events:
         types = None if self.types is None else self.types[place]
         return Events(RaggedBag(self.items.values[place], offsets_n), self.times[place], types)
 
-    def then(self, items: RaggedBag, time_U: Longs, type_row: int) -> Events:
-        """Each user's events, followed by one at `time_U` with each of the given items, all of one type."""
-        user = np.concatenate([self.items.flat()[0], items.flat()[0]])
+    @classmethod
+    def joined(cls, parts: Sequence[Events]) -> Self:
+        """The events of the users of every part, one part after another; at least one."""
+        types = [part.types for part in parts if part.types is not None]
+        counts = np.concatenate([part.counts() for part in parts])
+        return cls(
+            RaggedBag(
+                np.concatenate([part.items.values for part in parts]),
+                np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)]),
+            ),
+            np.concatenate([part.times for part in parts]),
+            np.concatenate(types) if len(types) == len(parts) else None,
+        )
+
+    def below(self, items: int) -> Events:
+        """Those with the item rows below `items`."""
+        bag = self.items.below(items)
+        if bag is self.items:
+            return self
+        kept = self.items.values < items
+        return Events(bag, self.times[kept], None if self.types is None else self.types[kept])
+
+    def then(self, later: Events) -> Events:
+        """Each user's events, followed by the later ones of the same users."""
+        user = np.concatenate([self.items.flat()[0], later.items.flat()[0]])
         order = np.argsort(user, kind="stable")
-        added = items.counts()
-        values = np.concatenate([self.items.values, items.values])[order]
-        types = None
-        if self.types is not None:
-            types = np.concatenate([self.types, np.full(len(items.values), type_row, np.int32)])[order]
+        both = Events.joined([self, later])
         return Events(
-            RaggedBag(values, self.items.offsets_n + np.concatenate([np.zeros(1, np.int64), np.cumsum(added)])),
-            np.concatenate([self.times, np.repeat(time_U, added)])[order],
-            types,
+            RaggedBag(both.items.values[order], self.items.offsets_n + later.items.offsets_n),
+            both.times[order],
+            None if both.types is None else both.types[order],
         )

@@ -48,6 +48,20 @@ class RaggedBag:
         place, offsets_n = self.places(rows_B)
         return RaggedBag(self.values[place], offsets_n)
 
+    def then(self, more: RaggedBag) -> RaggedBag:
+        """The rows of both, one after another."""
+        values = [bag.values[bag.offsets_n[0] : bag.offsets_n[-1]] for bag in (self, more)]
+        counts = np.concatenate([self.counts(), more.counts()])
+        return RaggedBag(np.concatenate(values), np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)]))
+
+    def below(self, limit: int) -> RaggedBag:
+        """The values that are less than `limit`, each in its row."""
+        if int(self.values.max(initial=0)) < limit:
+            return self
+        row, values = self.flat()
+        kept = values < limit
+        return RaggedBag(values[kept], np.searchsorted(row[kept], np.arange(len(self) + 1)).astype(np.int64))
+
     def places(self, rows_B: npt.NDArray[Any]) -> tuple[Longs, Longs]:
         """Where the values of the rows at `rows_B` stand, one row after another, and the offsets of these rows."""
         start_B, count_B = self.offsets_n[rows_B], self.offsets_n[rows_B + 1] - self.offsets_n[rows_B]
@@ -213,6 +227,16 @@ class FeatureTable:
             _taken(self.ids_nF, rows_B),
             _taken(self.numbers_nN, rows_B),
             {name: bag.take(rows_B) for name, bag in self.bags.items()},
+        )
+
+    def with_rows(self, rows_A: npt.NDArray[Any], others: FeatureTable) -> FeatureTable:
+        """Those of `others` at `rows_A`: in the place of rows that are there, and as further rows from n on."""
+        place_n = np.arange(max(len(self), int(rows_A.max(initial=-1)) + 1))
+        place_n[rows_A] = len(self) + np.arange(len(others))
+        return FeatureTable(
+            np.concatenate([self.ids_nF, others.ids_nF])[place_n],
+            np.concatenate([self.numbers_nN, others.numbers_nN])[place_n],
+            {name: bag.then(others.bags[name]).rows(place_n) for name, bag in self.bags.items()},
         )
 
     def to_arrow(self) -> dict[str, pa.Array]:

@@ -88,16 +88,20 @@ class Candidates:
         """The same candidates by a new score, best first, with columns added; ties keep their order."""
         score_UK = np.where(self.valid_UK, score_UK, -np.inf).astype(np.float32)
         order_UK = np.argsort(-score_UK, axis=1, kind="stable")
+        return replace(self, score_UK=score_UK, columns={**self.columns, **added}).taken(order_UK)
 
-        def sort(values_UK: npt.NDArray[Any]) -> npt.NDArray[Any]:
-            return np.take_along_axis(values_UK, order_UK, axis=1)
+    def taken(self, order_UJ: Longs) -> Candidates:
+        """The candidates at these places of each request, in this order."""
+
+        def take(values_UK: npt.NDArray[Any]) -> npt.NDArray[Any]:
+            return np.take_along_axis(values_UK, order_UJ, axis=1)
 
         return replace(
             self,
-            item_UK=sort(self.item_UK),
-            score_UK=sort(score_UK),
-            source_UK=sort(self.source_UK),
-            columns={name: sort(values) for name, values in {**self.columns, **added}.items()},
+            item_UK=take(self.item_UK),
+            score_UK=take(self.score_UK),
+            source_UK=take(self.source_UK),
+            columns={name: take(values) for name, values in self.columns.items()},
         )
 
     def top(self, k: int) -> Candidates:
@@ -121,7 +125,23 @@ class Stage(Protocol):
 class Source(Protocol):
     """Where candidates come from."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """As people are told it."""
 
     def __call__(self, requests: Requests, k: int) -> Candidates:
-        """At most `k` candidates for each request: none excluded, only allowed ones, best first."""
+        """At most `k` candidates for each request: none excluded, only allowed ones, best first.
+
+        Their column `retrieval` has the scores.
+        """
+
+    def scores(self, requests: Requests, item_UK: Ints) -> Floats:
+        """score_UK of any items, whoever proposed them."""
+
+    def exact(self) -> Source:
+        """The same source without what its index loses; itself where that is nothing."""
+
+
+def candidates_of_one(name: str, item_UK: Ints, score_UK: Floats) -> Candidates:
+    """What one source found, as candidates."""
+    return Candidates(item_UK, score_UK, np.zeros(item_UK.shape, np.int32), (name,), {"retrieval": score_UK})

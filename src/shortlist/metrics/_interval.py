@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
+import numpy.typing as npt
 
 from shortlist.metrics._arrays import FloatArray, LabelArray
 from shortlist.metrics._binary import binary_rows, losses, placements, probability_rows
@@ -27,7 +28,12 @@ class Estimate:
         return {name: None if math.isnan(part) else part for name, part in parts.items()}
 
 
-def mean_interval(value_U: FloatArray, weight_U: FloatArray | None = None, confidence: float = 0.95) -> Estimate:
+def mean_interval(
+    value_U: FloatArray,
+    weight_U: FloatArray | None = None,
+    confidence: float = 0.95,
+    cluster_U: npt.NDArray[np.integer] | None = None,
+) -> Estimate:
     """The mean over users (or any independent units) with its interval by the normal approximation.
 
         mean ± z · s / sqrt(U)      s: sample standard deviation, z: normal quantile
@@ -36,16 +42,22 @@ def mean_interval(value_U: FloatArray, weight_U: FloatArray | None = None, confi
     weights. With one user the interval is NaN. From some thirty users on the approximation is good; below,
     intervals are a little narrow.
 
+    Values of one cluster, such as the requests of one user, need not be independent: the standard error is the
+    cluster-robust one, of the clusters' summed deviations from the mean, with C / (C - 1) for C clusters. With one
+    cluster the interval is NaN.
+
     Args:
         value_U: finite values.
         weight_U: not negative; None means 1 each.
         confidence: in (0, 1).
+        cluster_U: whose each value is; None where each is its own.
 
     Raises:
         ValueError: no value, a value that is not finite, weights that do not fit, or a confidence outside
             (0, 1).
 
-    Särndal, Swensson, Wretman, "Model Assisted Survey Sampling", 1992, chapter 5, for the weighted mean.
+    Särndal, Swensson, Wretman, "Model Assisted Survey Sampling", 1992, chapter 5, for the weighted mean; Liang, Zeger,
+    "Longitudinal Data Analysis Using Generalized Linear Models", Biometrika 73(1), 1986, for clusters.
     """
     value = np.asarray(value_U, dtype=np.float64)
     weight = np.ones_like(value) if weight_U is None else np.asarray(weight_U, dtype=np.float64)
@@ -55,7 +67,9 @@ def mean_interval(value_U: FloatArray, weight_U: FloatArray | None = None, confi
         raise ValueError(f"{np.count_nonzero(~np.isfinite(value))} of {value.size} values are not finite")
     if not np.isfinite(weight).all() or (weight < 0).any() or not (weight > 0).any():
         raise ValueError("at least one value with a weight above 0 is needed, and weights finite and not negative")
-    mean, error = _mean_and_error(value, weight)
+    if cluster_U is not None and cluster_U.shape != value.shape:
+        raise ValueError(f"expected values and clusters of one length, found {value.shape} and {cluster_U.shape}")
+    mean, error = _mean_and_error(value, weight, cluster_U)
     return _around(mean, error, confidence)
 
 
@@ -115,14 +129,22 @@ def rmse_interval(
     return Estimate(math.sqrt(squared.value), low, math.sqrt(squared.high))
 
 
-def _mean_and_error(value_U: FloatArray, weight_U: FloatArray) -> tuple[float, float]:
-    """Weighted mean and its standard error; the error of a single value is unknown: NaN."""
+def _mean_and_error(
+    value_U: FloatArray, weight_U: FloatArray, cluster_U: npt.NDArray[np.integer] | None = None
+) -> tuple[float, float]:
+    """Weighted mean and its standard error; the error of a single value, or cluster, is unknown: NaN."""
     total = weight_U.sum()
     mean = float((weight_U * value_U).sum() / total)
-    count = np.count_nonzero(weight_U)
+    deviation_U = weight_U * (value_U - mean)
+    number = np.count_nonzero(weight_U)
+    if cluster_U is not None:
+        found_C, place_U = np.unique(cluster_U, return_inverse=True)
+        deviation_U = np.bincount(place_U, deviation_U, len(found_C))
+        number = np.count_nonzero(np.bincount(place_U, weight_U))
+    count = int(number)
     if count == 1:
         return mean, math.nan
-    squares = float(np.square(weight_U * (value_U - mean)).sum())
+    squares = float(np.square(deviation_U).sum())
     return mean, math.sqrt(squares * count / (count - 1)) / float(total)
 
 

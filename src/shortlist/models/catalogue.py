@@ -9,9 +9,11 @@ from typing import Any
 from shortlist.core.errors import Problem, RecipeError, UserError
 from shortlist.core.registry import Catalogue
 from shortlist.core.settings import Settings, read_settings
-from shortlist.models.base import RankingModel, RetrievalModel
-from shortlist.nn.history import HistorySettings
-from shortlist.recipe.sections import Model, Ranking, Retrieval
+from shortlist.models.base import MatrixModel, RankingModel, RetrievalModel
+from shortlist.nn.history import EventSettings
+from shortlist.recipe.ranking import Ranking
+from shortlist.recipe.retrieval import Retrieval, Source
+from shortlist.recipe.training import Model, Training
 from shortlist.schema import Inputs
 
 RANKING = Catalogue("shortlist.models.ranking", "ranking model")
@@ -23,31 +25,80 @@ def check_models(values: Mapping[str, Any]) -> list[Problem]:
 
     What is wrong with the sections around them is the recipe's own affair and passed over here.
     """
-    problems: list[Problem] = []
-    for stage, section, catalogue in (("retrieval", Retrieval, RETRIEVAL), ("ranking", Ranking, RANKING)):
-        given = values.get(stage)
-        model = section.named(given.get("model")) if isinstance(given, dict) else None
-        choice = read_settings(Model, model)[0] if isinstance(model, dict) else None
-        if choice is not None:
-            problems += _read_config(catalogue, choice, f"{stage}.model")[1]
-    return problems
+    problems = _problems_of(values.get("retrieval"), "retrieval", Retrieval, RETRIEVAL)
+    sources = values.get("sources")
+    for name, given in sources.items() if isinstance(sources, dict) else ():
+        problems += _problems_of(given, f"sources.{name}", Source, RETRIEVAL)
+    problems += _problems_of(values.get("ranking"), "ranking", Ranking, RANKING)
+    return problems + _problems_of_index(values)
 
 
 def ranking_model(choice: Model, inputs: Inputs) -> RankingModel:
     """The ranking model a recipe names, freshly initialised from torch's current random state."""
     config = _config(RANKING, choice, "ranking.model")
-    if not (isinstance(config, HistorySettings) and config.reads_events):
-        # What nothing reads is not gathered either.
-        inputs = replace(inputs, past=())
-    built: RankingModel = RANKING[choice.name](config, inputs)
+    built: RankingModel = RANKING[choice.name](config, _told(inputs, config))
     return built
 
 
 def retrieval_model(choice: Model, query: Inputs, candidate: Inputs) -> RetrievalModel:
     """The retrieval model a recipe names, freshly initialised from torch's current random state."""
     config = _config(RETRIEVAL, choice, "retrieval.model")
-    built: RetrievalModel = RETRIEVAL[choice.name](config, query, candidate)
+    built: RetrievalModel = RETRIEVAL[choice.name](config, _told(query, config), candidate)
     return built
+
+
+def is_fitted(choice: Model) -> bool:
+    """Whether the retrieval model a recipe names is fitted in one go, and not trained in epochs."""
+    return issubclass(RETRIEVAL[choice.name], MatrixModel)
+
+
+def matrix_model(choice: Model) -> MatrixModel:
+    """The model that a recipe names, one that `is_fitted`."""
+    built: MatrixModel = RETRIEVAL[choice.name](_config(RETRIEVAL, choice, "retrieval.model"))
+    return built
+
+
+def _told(inputs: Inputs, config: Settings) -> Inputs:
+    """What a model is told of past events beside their items: what nothing reads is not gathered either."""
+    reads_events = isinstance(config, EventSettings) and config.reads_events
+    return inputs if reads_events else replace(inputs, past=())
+
+
+def _problems_of(given: Any, where: str, section: type[Training], catalogue: Catalogue) -> list[Problem]:
+    """Problems of the model that one section names, and of settings around it that the model has no use for."""
+    model = section.named(given.get("model")) if isinstance(given, dict) else None
+    choice = read_settings(Model, model)[0] if isinstance(model, dict) else None
+    if choice is None:
+        return []
+    _, problems = _read_config(catalogue, choice, f"{where}.model")
+    if choice.name in catalogue and issubclass(catalogue[choice.name], MatrixModel):
+        problems += [
+            Problem(f"{where}.{name}", f"{choice.name} is fitted in one go and has no use for it: leave it out")
+            for name in given
+            if name in section.model_fields and name not in ("model", "quota")
+        ]
+    return problems
+
+
+def _problems_of_index(values: Mapping[str, Any]) -> list[Problem]:
+    """Of an index that is asked for by its kind, where nothing has vectors to be found by."""
+    funnel, further = values.get("funnel"), values.get("sources")
+    given = funnel.get("index") if isinstance(funnel, dict) else None
+    kind = given.get("kind") if isinstance(given, dict) else given
+    sources = [values.get("retrieval"), *(further.values() if isinstance(further, dict) else ())]
+    if kind not in ("faiss", "lancedb") or any(_may_have_vectors(source) for source in sources):
+        return []
+    what = "no source of candidates has vectors"
+    return [Problem("funnel.index", f"{what}: leave it out, or let [retrieval] have a model that is trained in epochs")]
+
+
+def _may_have_vectors(source: Any) -> bool:
+    """Whether a section names a model that is not fitted; a model that no one knows is a problem of its own."""
+    if not isinstance(source, dict):
+        return source is not None
+    model = Retrieval.named(source.get("model", {}))
+    name = model.get("name") if isinstance(model, dict) else None
+    return not (isinstance(name, str) and name in RETRIEVAL and issubclass(RETRIEVAL[name], MatrixModel))
 
 
 def _config(catalogue: Catalogue, choice: Model, where: str) -> Settings:

@@ -67,7 +67,11 @@ class Batch:
     @classmethod
     def from_named(cls, named: Mapping[str, Tensor], rows: int | None = None) -> Batch:
         """From tensors called as `FeatureRows.feeds` calls them; absent parts have no columns."""
-        some = next(iter(named.values()))
+        # Of a session's request there may be nothing but its history, which several rows may share.
+        some = next(
+            (tensor for name, tensor in named.items() if not name.startswith("history.")), named.get("history.of")
+        )
+        assert some is not None
         count = some.shape[0] if rows is None else rows
         bags = {
             name.removeprefix(BAG_PREFIX).removesuffix(".values"): Bag(values, named[_length_of(name)])

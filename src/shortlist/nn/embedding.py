@@ -118,10 +118,10 @@ class StackedEmbedding(nn.Module):
             sparse=self.table.sparse,
         )
 
-    def sequence(self, bag: Bag, column: Column) -> Tensor:
-        """Vectors [B, H, D] of a bag's values in their order, 0 beyond them."""
+    def sequence(self, bag: Bag, column: Column, scale: float = 1.0) -> Tensor:
+        """Vectors [B, H, D] of a bag's values in their order, each times `scale`; 0 beyond them."""
         mask_BH = bag.mask_BH()
-        weight_BH = mask_BH.to(self.table.weight.dtype)
+        weight_BH = mask_BH.to(self.table.weight.dtype) * scale
         place = self.places[column.name]
         known_BH = torch.where(mask_BH, bag.values_BH, self._padding(bag.values_BH, weight_BH, place.offset))
         vectors_BHD: Tensor = self(known_BH[..., None], [column]).squeeze(-2)

@@ -19,7 +19,16 @@ from shortlist.nn.batch import Bag, History
 Encoding = Literal["mean", "target_attention", "gru", "transformer"]
 
 
-class HistorySettings(Settings):
+class EventSettings(Settings):
+    """Settings of models that may be told of past events more than their items."""
+
+    @property
+    def reads_events(self) -> bool:
+        """Whether the model reads the types and ages of events."""
+        raise NotImplementedError
+
+
+class HistorySettings(EventSettings):
     """Settings of models that may read a history in several ways."""
 
     history: Encoding = "mean"
@@ -131,12 +140,12 @@ class TransformerEncoder(HistoryEncoder):
         seen_UL = place_L < history.events.length_B.clamp(min=1)[:, None]
         # One head, one query: [U, 1, 1, D].
         attended_U11D = functional.scaled_dot_product_attention(
-            _at_last(query_ULD, history)[:, None, None],
+            at_last(query_ULD, history)[:, None, None],
             key_ULD[:, None],
             value_ULD[:, None],
             attn_mask=seen_UL[:, None, None],
         )
-        y_UD = _at_last(x_ULD, history) + self.attended(attended_U11D.flatten(1))
+        y_UD = at_last(x_ULD, history) + self.attended(attended_U11D.flatten(1))
         y_UD = self.at_last(y_UD + self.layers(self.before_layers(y_UD)))
         return _where_any(y_UD, history).index_select(0, history.of_B)
 
@@ -159,7 +168,7 @@ def _from_end(history: Bag) -> Tensor:
     return (history.length_B[:, None] - 1 - place_L).clamp(min=0)
 
 
-def _at_last(x_ULD: Tensor, history: History) -> Tensor:
+def at_last(x_ULD: Tensor, history: History) -> Tensor:
     """x_UD at each history's last event."""
     last_U = (history.events.length_B.long() - 1).clamp(min=0)
     index_U1D = last_U[:, None, None].expand(-1, 1, x_ULD.shape[2])
@@ -168,7 +177,7 @@ def _at_last(x_ULD: Tensor, history: History) -> Tensor:
 
 def _last(x_ULD: Tensor, history: History) -> Tensor:
     """x_BD at each row's last event, 0 where it has none."""
-    return _where_any(_at_last(x_ULD, history), history).index_select(0, history.of_B)
+    return _where_any(at_last(x_ULD, history), history).index_select(0, history.of_B)
 
 
 def _where_any(x_UD: Tensor, history: History) -> Tensor:

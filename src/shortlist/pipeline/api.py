@@ -42,7 +42,7 @@ def prepare(
     """Prepare the recipe's tables in `folder` (default `runs/NAME`), unless that is done and unchanged."""
     if not isinstance(recipe, Recipe):
         recipe = load_recipe(recipe)
-    elif problems := check_models(recipe.model_dump(by_alias=True)):
+    elif problems := check_models(recipe.model_dump(by_alias=True, exclude_defaults=True)):
         raise RecipeError(problems, recipe.name)
     run = Run(recipe, Path(folder or Path("runs") / recipe.name), reporter or Silent(), force)
     run.walk("prepare")

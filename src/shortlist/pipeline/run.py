@@ -38,10 +38,12 @@ from shortlist.evaluation.choose import choose_retrieval_weight
 from shortlist.evaluation.lists import list_metrics
 from shortlist.evaluation.report import write_report
 from shortlist.evaluation.runner import evaluate
+from shortlist.features.rows import Ints
 from shortlist.funnel.calibration import calibration_to_json
-from shortlist.pipeline.stages import MARKERS, Stage, Trained, Upto, before, depends, stages_upto, trained_stages
+from shortlist.pipeline.sources import copy_sources, index_sources, open_trained, train_source
+from shortlist.pipeline.stages import Stage, Upto, before, depends, marker, stages_upto
 from shortlist.pipeline.times import Times
-from shortlist.recipe.sections import Recipe
+from shortlist.recipe.sections import Recipe, sources_of
 
 WEIGHTS = (0.0, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0)
 """Grid of `funnel.retrieval_weight = "auto"`."""
@@ -89,10 +91,13 @@ class Run:
         """The prepared data."""
         return Prepared.open(self.folder / "prepared", self.recipe.compute.cache_gib)
 
-    @property
-    def retrieval(self) -> Path | None:
-        """The folder of the trained retrieval model, if the recipe has one."""
-        return self.folder / "retrieval" if self.recipe.retrieval is not None else None
+    def negatives(self) -> Ints | None:
+        """What the trained sources propose to each user, where the ranker's negatives come from there."""
+        from shortlist.training.candidates import negatives_of_users
+
+        with span("candidates"):
+            source = open_trained(self.prepared, self.recipe, self.folder)
+            return negatives_of_users(self.prepared, self.recipe, source, self.reporter)
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
@@ -112,13 +117,11 @@ class Run:
             return
         work: Mapping[Stage, Callable[[], None]] = {
             "prepare": self._prepare,
-            "retrieval": partial(self._train, "retrieval"),
-            "ranking": partial(self._train, "ranking"),
             "export": self._export,
             "evaluate": self._evaluate,
         }
         with contextlib.nullcontext() if self.times is None else self.times.of(stage):
-            work[stage]()
+            work.get(stage, partial(self._train, stage))()
         self._made.add(stage)
 
     def _prepare(self) -> None:
@@ -126,23 +129,27 @@ class Run:
         prepare(self.recipe, self.folder / "prepared", self.reporter, fingerprint=self._fingerprint("prepare"))
         self.__dict__.pop("prepared", None)
 
-    def _train(self, stage: Trained) -> None:
+    def _train(self, stage: Stage) -> None:
         """Train one stage into its folder, whole or not at all, going on from what a killed process has saved of it."""
-        with span("import"):
-            from shortlist.training.stages import train_ranking, train_retrieval
-
         started = time.perf_counter()
-        prepared, recipe, say = self.prepared, self.recipe, self.reporter
-        checkpoints = self._checkpoints(stage)
+        checkpoints = partial(self._checkpoints, stage)
         with whole_folder(self.folder / stage) as draft:
-            if stage == "retrieval":
-                train_retrieval(prepared, recipe, draft, checkpoints, say)
+            if stage == "ranking":
+                found = self._train_ranking(draft, checkpoints())
             else:
-                train_ranking(prepared, recipe, draft, checkpoints, say, self.retrieval)
-            write_json(draft / Path(MARKERS[stage]).name, {**self._facts(stage, started), "version": __version__})
-        remove_folder(checkpoints.parent)
+                found = train_source(self.prepared, self.recipe, stage, draft, checkpoints, self.reporter)
+            facts = {**self._facts(stage, started), "version": __version__, **found}
+            write_json(draft / Path(marker(stage)).name, facts)
+        remove_folder(checkpoints_folder(self.folder / stage))
 
-    def _checkpoints(self, stage: Trained) -> Path:
+    def _train_ranking(self, draft: Path, checkpoints: Path) -> dict[str, Any]:
+        with span("import"):
+            from shortlist.training.stages import train_ranking
+
+        train_ranking(self.prepared, self.recipe, draft, checkpoints, self.reporter, self.negatives())
+        return {}
+
+    def _checkpoints(self, stage: Stage) -> Path:
         """Where the stage's checkpoints go; those of other inputs are removed."""
         return checkpoints_of(self.folder / stage, self._fingerprint(stage), partial(self.reporter.say, stage))
 
@@ -168,39 +175,48 @@ class Run:
             metrics["timings_s"] = {**self._timings(), **metrics.get("timings_s", {})}
             metrics["seconds"] = round(time.perf_counter() - started, 3)
             report = write_report(self.folder, metrics, self.recommender(), self.prepared)
-            write_json(self.folder / MARKERS["evaluate"], metrics)
+            write_json(self.folder / marker("evaluate"), metrics)
         self.reporter.say("report", str(report))
 
     @property
     def _has_both(self) -> bool:
-        return len(trained_stages(self.recipe)) == 2
+        return self.recipe.retrieval is not None and self.recipe.ranking is not None
+
+    def _parity_of_sources(self) -> dict[str, float]:
+        """The parity gate's largest difference of each source that has towers."""
+        facts = {stage: read_json(self.folder / marker(stage)) for stage in sources_of(self.recipe)}
+        return {
+            f"{stage}/{tower}": difference
+            for stage, found in facts.items()
+            for tower, difference in found.get("parity", {}).items()
+        }
 
     def _write_bundle(self, draft: Path, started: float) -> tuple[dict[str, float], float]:
         """Fill `draft`; the parity gate's differences and the weight between the stages."""
         with span("import"):
             from shortlist.export.bundle import write_parts
-            from shortlist.training.stages import load_ranking, load_retrieval
+            from shortlist.training.stages import load_ranking
 
         recipe, prepared = self.recipe, self.prepared
-        retrieval = load_retrieval(prepared, recipe, self.retrieval) if self.retrieval else None
         ranking = load_ranking(prepared, recipe, self.folder / "ranking") if recipe.ranking else None
         with span("export"):
-            parity = write_parts(draft, prepared, recipe, retrieval, ranking)
+            copy_sources(recipe, self.folder, draft)
+            parity = {**self._parity_of_sources(), **write_parts(draft, prepared, recipe, ranking)}
+            facts = {"parity": parity, "index": index_sources(prepared, recipe, draft, self.reporter)}
         asked = recipe.funnel.retrieval_weight
         settings = FunnelSettings(
             candidates=recipe.funnel.candidates,
             exclude_seen=recipe.funnel.exclude_seen,
             retrieval_weight=0.0 if isinstance(asked, str) else asked,
-            retrieval_history=retrieval.query_inputs.history_length if retrieval else 0,
             ranking_history=ranking.inputs.history_length if ranking else 0,
         )
-        self._seal(draft, settings, parity, started)
+        self._seal(draft, settings, facts, started)
         for choose in (self._calibrated, self._weighted):
             with span("evaluate"):
                 chosen = choose(draft, settings)
             if chosen != settings:
                 settings = chosen
-                self._seal(draft, settings, parity, started)
+                self._seal(draft, settings, facts, started)
         return parity, settings.retrieval_weight
 
     def _calibrated(self, draft: Path, settings: FunnelSettings) -> FunnelSettings:
@@ -219,19 +235,18 @@ class Run:
         weight, _ = choose_retrieval_weight(self._load(draft), self.prepared, WEIGHTS)
         return replace(settings, retrieval_weight=weight)
 
-    def _seal(self, draft: Path, settings: FunnelSettings, parity: dict[str, float], started: float) -> None:
+    def _seal(self, draft: Path, settings: FunnelSettings, facts: dict[str, Any], started: float) -> None:
         from shortlist.export.bundle import seal
 
-        facts = {**self._facts("export", started), "parity": parity}
         with span("export"):
-            seal(draft, self.recipe, settings, self.prepared.schema, facts)
+            seal(draft, self.recipe, settings, self.prepared.schema, {**self._facts("export", started), **facts})
 
     def _load(self, bundle: Path) -> Recommender:
         return Recommender.load(bundle, threads=cpu_threads(self.recipe.compute.threads), verify=False)
 
     def _fingerprint(self, stage: Stage) -> str:
         """Of all that the stage's result depends on, the results before it included."""
-        results = [sha256(self.folder / MARKERS[earlier]) for earlier in before(self.recipe, stage)]
+        results = [sha256(self.folder / marker(earlier)) for earlier in before(self.recipe, stage)]
         return fingerprint([self._own_fingerprint(stage), results])
 
     def _own_fingerprint(self, stage: Stage) -> str:
@@ -242,10 +257,10 @@ class Run:
 
     def _is_done(self, stage: Stage) -> bool:
         """Whether the stage's result is there and of the same inputs."""
-        marker = self.folder / MARKERS[stage]
-        if (self.force and stage not in self._made) or not marker.is_file():
+        left = self.folder / marker(stage)
+        if (self.force and stage not in self._made) or not left.is_file():
             return False
-        found: str = read_json(marker).get("fingerprint")
+        found: str = read_json(left).get("fingerprint")
         return found == self._fingerprint(stage)
 
     def _facts(self, stage: Stage, started: float) -> dict[str, Any]:
@@ -254,7 +269,7 @@ class Run:
     def _timings(self) -> dict[str, float]:
         """Seconds of the stages before evaluation, as their markers have them."""
         stages = stages_upto(self.recipe, "export")
-        return {stage: float(read_json(self.folder / MARKERS[stage])["seconds"]) for stage in stages}
+        return {stage: float(read_json(self.folder / marker(stage))["seconds"]) for stage in stages}
 
 
 def run_stages(
@@ -272,9 +287,14 @@ def run_stages(
     return run
 
 
+def checkpoints_folder(trained: Path) -> Path:
+    """Where the training of the folder `trained` leaves its checkpoints, below the fingerprint of its inputs."""
+    return trained.with_name(f".{trained.name}.training")
+
+
 def checkpoints_of(trained: Path, inputs: str, say: Callable[[str], None]) -> Path:
-    """Where the training of the folder `trained` leaves checkpoints of these inputs; those of others are removed."""
-    mine = trained.with_name(f".{trained.name}.training") / inputs
+    """The folder of checkpoints of these inputs; those of others are removed."""
+    mine = checkpoints_folder(trained) / inputs
     others = [path for path in mine.parent.glob("*") if path != mine]
     for path in others:
         remove_folder(path)

@@ -1,9 +1,10 @@
 """The stages of a run: what each depends on, and where it leaves the fingerprint of that.
 
-prepared/  <- [data] [schema] [features] [split], the source files
-retrieval/ <- prepared/, [retrieval]
-ranking/   <- prepared/, [ranking], and retrieval/ where its candidates are the negatives
-bundle/    <- prepared/, retrieval/, ranking/, [funnel], calibration and score of [ranking]
+prepared/      <- [data] [schema] [features] [split], the source files
+retrieval/     <- prepared/, [retrieval]
+sources/NAME/  <- prepared/, [sources.NAME]
+ranking/       <- prepared/, [ranking], and the sources where their candidates are the negatives
+bundle/        <- prepared/, the sources, ranking/, [funnel], calibration and score of [ranking]
 metrics.json, report.html <- bundle/, [evaluation]
 """
 
@@ -18,26 +19,28 @@ from shortlist.core.errors import DataError
 from shortlist.core.files import file_facts
 from shortlist.core.version import __version__
 from shortlist.data import prepared
-from shortlist.recipe.sections import AFTER_TRAINING, Compute, Recipe
+from shortlist.recipe.ranking import AFTER_TRAINING
+from shortlist.recipe.sections import Compute, Recipe, ranks_against_candidates, sources_of
 from shortlist.tables.sources import source_files
 
 Upto = Literal["prepare", "train", "export", "evaluate"]
-Trained = Literal["retrieval", "ranking"]
-Stage = Literal["prepare", "retrieval", "ranking", "export", "evaluate"]
-MARKERS: Mapping[Stage, str] = {
+Stage = str
+"""prepare, retrieval, sources/NAME, ranking, export or evaluate."""
+_MARKERS: Mapping[Stage, str] = {
     "prepare": "prepared/manifest.json",
-    "retrieval": "retrieval/stage.json",
-    "ranking": "ranking/stage.json",
     "export": "bundle/manifest.json",
     "evaluate": "metrics.json",
 }
-"""The last file that a stage writes, with its fingerprint."""
 
 
-def trained_stages(recipe: Recipe) -> tuple[Trained, ...]:
-    """The recipe's stages with a model."""
-    sections: Mapping[Trained, Any] = {"retrieval": recipe.retrieval, "ranking": recipe.ranking}
-    return tuple(stage for stage, section in sections.items() if section is not None)
+def marker(stage: Stage) -> str:
+    """The last file that a stage writes, with its fingerprint; those that train leave it in a folder of their name."""
+    return _MARKERS.get(stage, f"{stage}/stage.json")
+
+
+def trained_stages(recipe: Recipe) -> tuple[Stage, ...]:
+    """The recipe's stages with a model: the sources of candidates, then the ranker."""
+    return (*sources_of(recipe), *(("ranking",) if recipe.ranking is not None else ()))
 
 
 def stages_upto(recipe: Recipe, upto: Upto) -> tuple[Stage, ...]:
@@ -52,25 +55,16 @@ def stages_upto(recipe: Recipe, upto: Upto) -> tuple[Stage, ...]:
     return stages[upto]
 
 
-def ranks_against_candidates(recipe: Recipe) -> bool:
-    """Whether the ranker's negatives come from the retrieval model."""
-    if recipe.ranking is None or recipe.retrieval is None:
-        return False
-    choice = recipe.ranking.negatives
-    return choice.source == "candidates" and choice.sampled > 0
-
-
 def before(recipe: Recipe, stage: Stage) -> tuple[Stage, ...]:
     """The stages whose results this one starts from."""
-    retrieval: tuple[Stage, ...] = ("retrieval",) if ranks_against_candidates(recipe) else ()
+    sources = tuple(sources_of(recipe)) if ranks_against_candidates(recipe) else ()
     stages: Mapping[Stage, tuple[Stage, ...]] = {
         "prepare": (),
-        "retrieval": ("prepare",),
-        "ranking": ("prepare", *retrieval),
+        "ranking": ("prepare", *sources),
         "export": ("prepare", *trained_stages(recipe)),
         "evaluate": ("export",),
     }
-    return stages[stage]
+    return stages.get(stage, ("prepare",))
 
 
 def depends(recipe: Recipe, stage: Stage) -> list[Any]:
@@ -82,16 +76,22 @@ def depends(recipe: Recipe, stage: Stage) -> list[Any]:
             tables = [sections[part] for part in ("data", "schema", "features", "split")]
             place = [recipe.compute.engine, recipe.compute.shards]
             return [__version__, prepared.FORMAT, recipe.seed, _source_facts(recipe), *tables, *place]
-        case "retrieval":
-            return [sections["retrieval"], seen, *_arithmetic(recipe.compute)]
         case "ranking":
-            against = candidates if ranks_against_candidates(recipe) else None
+            against = [candidates, _quotas(recipe)] if ranks_against_candidates(recipe) else None
             return [_trained(sections["ranking"]), seen, against, *_arithmetic(recipe.compute)]
         case "export":
             read = {name: (sections["ranking"] or {}).get(name) for name in sorted(AFTER_TRAINING)}
-            return [manifest.FORMAT, sections["funnel"], recipe.name, read]
+            return [manifest.FORMAT, sections["funnel"], recipe.name, read, _quotas(recipe)]
         case "evaluate":
             return [sections["evaluation"]]
+        case _:
+            settings = sources_of(recipe)[stage].model_dump(mode="json", exclude={"quota"})
+            return [settings, seen, *_arithmetic(recipe.compute)]
+
+
+def _quotas(recipe: Recipe) -> dict[str, int]:
+    """The part of the candidates that each of several sources has: it changes no source, and all that reads them."""
+    return {name: source.quota for name, source in recipe.sources.items()}
 
 
 def _trained(ranking: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,11 +13,13 @@ from typing import Any
 from shortlist.core.errors import Problem, RecipeError
 from shortlist.core.files import clear_unfinished, fingerprint, read_json, remove_folder, whole_folder, write_json
 from shortlist.core.lock import only_one
-from shortlist.core.progress import Advance, Reporter
+from shortlist.core.progress import Renamed
 from shortlist.evaluation.report.curves import best_epoch
-from shortlist.pipeline.run import Run, checkpoints_of
-from shortlist.pipeline.stages import MARKERS
-from shortlist.recipe.sections import Ranking, Recipe
+from shortlist.features.rows import Ints
+from shortlist.pipeline.run import Run, checkpoints_folder, checkpoints_of
+from shortlist.pipeline.stages import marker
+from shortlist.recipe.ranking import Ranking
+from shortlist.recipe.sections import Recipe
 from shortlist.schema import Target
 
 FOLDER = "twins"
@@ -65,7 +66,8 @@ def compare_tasks(run: Run) -> tuple[Comparison, ...]:
 
     targets = run.prepared.schema.targets
     together = _at_its_best(run.folder / "ranking")
-    rows = ValidationRows(run.prepared, run.recipe, run.retrieval)
+    candidates_UK = run.negatives()
+    rows = ValidationRows(run.prepared, run.recipe, candidates_UK)
     predicted_NT, targets_NT, weight_N = rows.predicted(run.folder / "ranking")
     found = []
     with only_one(run.folder):
@@ -74,7 +76,7 @@ def compare_tasks(run: Run) -> tuple[Comparison, ...]:
             if name not in together:
                 run.reporter.say("compare", f"`{target.name}` is left out: its validation rows are all alike")
                 continue
-            twin = _trained(run, ranking, target)
+            twin = _trained(run, ranking, target, candidates_UK)
             alone_N = rows.predicted(twin, target)[0][:, 0]
             apart = difference(target, predicted_NT[:, place], alone_N, targets_NT[:, place], weight_N)
             margin = None if math.isnan(apart.high) else (apart.high - apart.low) / 2
@@ -116,24 +118,25 @@ def _ranking_of_several(recipe: Recipe) -> Ranking:
     return recipe.ranking
 
 
-def _trained(run: Run, ranking: Ranking, target: Target) -> Path:
+def _trained(run: Run, ranking: Ranking, target: Target, candidates_UK: Ints | None) -> Path:
     """The folder of the target's twin, trained unless that is done and nothing it depends on has changed."""
     from shortlist.training.stages import train_ranking
 
     started = time.perf_counter()
-    folder, reporter = run.folder / FOLDER / target.name, _Alone(run.reporter, target.name)
-    inputs = fingerprint([read_json(run.folder / MARKERS["ranking"])["fingerprint"], target.name])
-    marker = folder / Path(MARKERS["ranking"]).name
-    if not run.force and marker.is_file() and read_json(marker)["fingerprint"] == inputs:
+    folder, reporter = run.folder / FOLDER / target.name, Renamed(run.reporter, "alone", f"{target.name}: ")
+    of_ranking = run.folder / marker("ranking")
+    inputs = fingerprint([read_json(of_ranking)["fingerprint"], target.name])
+    left = folder / of_ranking.name
+    if not run.force and left.is_file() and read_json(left)["fingerprint"] == inputs:
         reporter.say("ranking", "done before, nothing it depends on has changed")
         return folder
     checkpoints = checkpoints_of(folder, inputs, partial(reporter.say, "ranking"))
     settings = ranking.model_copy(update={"loss_weights": {}})
     recipe = run.recipe.model_copy(update={"ranking": settings})
     with whole_folder(folder) as draft:
-        train_ranking(run.prepared, recipe, draft, checkpoints, reporter, run.retrieval, only=target)
-        write_json(draft / marker.name, {"fingerprint": inputs, "seconds": round(time.perf_counter() - started, 3)})
-    remove_folder(checkpoints.parent)
+        train_ranking(run.prepared, recipe, draft, checkpoints, reporter, candidates_UK, only=target)
+        write_json(draft / left.name, {"fingerprint": inputs, "seconds": round(time.perf_counter() - started, 3)})
+    remove_folder(checkpoints_folder(folder))
     return folder
 
 
@@ -162,19 +165,3 @@ def _remedy(ranking: Ranking) -> str | None:
 def _short(value: float) -> str:
     """Four decimals, without the zero before the point."""
     return f"{value:.4f}".replace("0.", ".", 1) if abs(value) < 1 else f"{value:.4f}"
-
-
-class _Alone:
-    """Reports a twin's training under its target's name."""
-
-    def __init__(self, to: Reporter, target: str) -> None:
-        self.to = to
-        self.target = target
-
-    def say(self, stage: str, message: str) -> None:
-        """One line, begun with the target."""
-        self.to.say("alone", f"{self.target}: {message}")
-
-    def bar(self, stage: str, total: int, unit: str) -> AbstractContextManager[Advance]:
-        """The same bar."""
-        return self.to.bar("alone", total, unit)

@@ -27,7 +27,8 @@ def load_recipe(
     """Read the recipe file at `path`.
 
     `overrides` are `section.setting=value` texts, the value in TOML (a bare word is text). Paths under `[data]` are
-    taken from `data_dir`, by default the recipe's own folder. Raises RecipeError with all problems together.
+    taken from `data_dir`, by default the recipe's own folder; `funnel.index.place` always from that, unless it is an
+    address. Raises RecipeError with all problems together.
     """
     path = Path(path)
     if not path.is_file():
@@ -36,7 +37,7 @@ def load_recipe(
     base = Path(data_dir) if data_dir is not None else path.parent
     if not base.is_dir():
         raise RecipeError([Problem("--data", f"no folder {base} (`data_dir` in Python)")], str(path))
-    return parse_recipe(text, path.name, overrides, base, check)
+    return _place_index(parse_recipe(text, path.name, overrides, base, check), path.parent)
 
 
 def parse_recipe(
@@ -145,6 +146,15 @@ def _resolve_paths(recipe: Recipe, base: Path) -> Recipe:
         "items": _below(base, given.items),
     }
     return recipe.model_copy(update={"data": given.model_copy(update=found)})
+
+
+def _place_index(recipe: Recipe, base: Path) -> Recipe:
+    """`funnel.index.place` made absolute below `base`, unless it is an address such as `s3://bucket/folder`."""
+    index = recipe.funnel.index
+    if index.place is None or "://" in index.place:
+        return recipe
+    index = index.model_copy(update={"place": _below(base, index.place)})
+    return recipe.model_copy(update={"funnel": recipe.funnel.model_copy(update={"index": index})})
 
 
 def _below(base: Path, source: str | None) -> str | None:

@@ -133,7 +133,10 @@ class Inputs:
 
     def field(self, name: str) -> int:
         """Position of the field called `name` in `ids_BF`; KeyError if it is not among them."""
-        return next(i for i, column in enumerate(self.fields) if column.name == name)
+        for place, column in enumerate(self.fields):
+            if column.name == name:
+                return place
+        raise KeyError(name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -54,6 +54,8 @@ class Found:
     """Their own table, with `names.KEY`."""
     source: str = ""
     """Name of that table."""
+    is_anonymous: bool = False
+    """Whether models know none of them by its id: then it is nothing to note that training has not met one."""
 
 
 def no_entities() -> Entities:
@@ -75,9 +77,9 @@ def find_entities(engine: Engine, events: ibis.Table, found: Found, has_targets:
     keys = rows[KEY].combine_chunks()
     train, log, table = (rows[name].to_numpy() for name in (_TRAIN, _LOG, _TABLE))
     _check_unique(keys, table, found)
-    audit.add(
-        _finding(f"{found.what} seen only in validation or test", keys, (log > 0) & (train == 0), "unknown to models")
-    )
+    if not found.is_anonymous:
+        unmet = (log > 0) & (train == 0)
+        audit.add(_finding(f"{found.what} seen only in validation or test", keys, unmet, "unknown to models"))
     if found.table is not None:
         absent = (log > 0) & (table == 0)
         audit.add(_finding(f"{found.what} of the log that are not in {found.source}", keys, absent, "features missing"))

@@ -46,8 +46,8 @@ class Log:
         """The source's columns with the canonical ones beside them."""
         table, roles = self.table, self.roles
         added: dict[str, ibis.Value] = {}
-        if roles.user_id:
-            added[USER] = id_key(table[roles.user_id], self.id_types["user"])
+        if roles.user_column:
+            added[USER] = id_key(table[roles.user_column], self.id_types["user"])
         if roles.item_id:
             added[ITEM] = id_key(table[roles.item_id], self.id_types["item"])
         if roles.group:
@@ -106,7 +106,7 @@ def _numbers_in_text_ids(log: Log) -> dict[str, tuple[ibis.Value, str]]:
     """
     table = log.canonical
     mixed = {}
-    for column, name in ((USER, log.roles.user_id), (ITEM, log.roles.item_id)):
+    for column, name in ((USER, log.roles.user_column), (ITEM, log.roles.item_id)):
         if name is not None and table[column].type().is_string():
             text = table[column]
             digit_first = (text >= "0") & (text < ":")
@@ -144,8 +144,9 @@ def _reasons_to_drop(log: Log, now: float) -> dict[str, tuple[ibis.Value, str]]:
     """What is wrong -> where, and the source column to show."""
     table, roles = log.canonical, log.roles
     reasons: dict[str, tuple[ibis.Value, str]] = {}
-    if roles.user_id:
-        reasons["rows without a user id"] = (table[USER].isnull(), roles.user_id)
+    if roles.user_column:
+        what = "rows without a user id" if roles.user_id else "rows without a session id"
+        reasons[what] = (table[USER].isnull(), roles.user_column)
     if roles.item_id:
         reasons["rows without an item id"] = (table[ITEM].isnull(), roles.item_id)
     if roles.group:
@@ -192,4 +193,4 @@ def _worth_a_note(log: Log) -> dict[str, tuple[ibis.Value, str]]:
 
 def _shown(log: Log, column: str) -> list[str]:
     roles = log.roles
-    return [name for name in (roles.user_id, roles.item_id, roles.timestamp, column) if name and name != SOURCE]
+    return [name for name in (roles.user_column, roles.item_id, roles.timestamp, column) if name and name != SOURCE]

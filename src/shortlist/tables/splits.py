@@ -66,9 +66,15 @@ def check_split(split: Settings, has_users: bool, has_time: bool) -> None:
             f"split.kind = {split.kind!r} needs times, and schema.timestamp names no column. Name one, or choose "
             'split.kind = "column" (a column says train, valid or test) or "random".'
         )
+    if split.requests == "event" and not (has_users and has_time):
+        raise DataError(
+            'split.requests = "event" asks for what follows a user\'s earlier events, and schema names no user or no '
+            'timestamp. Name both, or choose split.requests = "user".'
+        )
     if split.kind == "leave_one_out" and not has_users:
         raise DataError(
-            'split.kind = "leave_one_out" needs users, and schema.user_id names no column. Choose "time" or "random".'
+            'split.kind = "leave_one_out" needs users, and [schema] names no user_id or session_id. Choose "time" or '
+            '"random".'
         )
 
 
@@ -91,6 +97,8 @@ def hold_out(engine: Engine, events: ibis.Table, split: Settings, seed: int, *, 
         draw = _drawn(events, seed)
         in_test, in_valid = int(split.test * PRIME), int((split.test + split.valid) * PRIME)
         part = ibis.cases((draw < in_test, 2), (draw < in_valid, 1), else_=0)
+    if split.valid == 0:
+        part, valid_from, cut = (part == int(Split.VALID)).ifelse(int(Split.TRAIN), part), None, False
     held = events.mutate(**{SPLIT: part.cast("int8")})
     if split.kind != "time":
         held = engine.cache("held", held)

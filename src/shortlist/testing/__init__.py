@@ -25,12 +25,19 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from shortlist.testing.checkerboard import Checkerboard
+    from shortlist.testing.contract_matrix import MatrixContract
     from shortlist.testing.contract_ranking import RankingContract
     from shortlist.testing.contract_retrieval import RetrievalContract
+    from shortlist.testing.contract_sequence import SequenceContract
 
-__all__ = ["Checkerboard", "RankingContract", "RetrievalContract"]
+__all__ = ["Checkerboard", "MatrixContract", "RankingContract", "RetrievalContract", "SequenceContract"]
 
-_SUITES = {"RankingContract": "contract_ranking", "RetrievalContract": "contract_retrieval"}
+_SUITES = {
+    "MatrixContract": "contract_matrix",
+    "RankingContract": "contract_ranking",
+    "RetrievalContract": "contract_retrieval",
+    "SequenceContract": "contract_sequence",
+}
 
 
 def __getattr__(name: str) -> Any:

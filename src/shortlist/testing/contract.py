@@ -21,7 +21,7 @@ from shortlist.models.base import RankingModel, RetrievalModel
 from shortlist.nn.batch import Batch
 from shortlist.nn.embedding import StackedEmbedding
 from shortlist.nn.groups import Group, Wide, grouped
-from shortlist.recipe.sections import Model, Optimiser
+from shortlist.recipe.training import Model, Optimiser
 from shortlist.schema import Inputs
 from shortlist.testing.inputs import random_rows, unknown_rows
 from shortlist.training.optimisers import build_optimisers

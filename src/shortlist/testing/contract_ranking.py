@@ -20,7 +20,8 @@ from shortlist.models.base import RankingModel
 from shortlist.models.catalogue import RANKING, ranking_model
 from shortlist.nn.batch import Batch, Labels
 from shortlist.nn.history import Encoding
-from shortlist.recipe.sections import Model, Ranking
+from shortlist.recipe.ranking import Ranking
+from shortlist.recipe.training import Model
 from shortlist.schema import Inputs, Kind, Schema, Side, Target, TargetKind
 from shortlist.testing.contract import ROWS, STEPS, Answer, ModelContract, train
 from shortlist.testing.inputs import random_rows, ranking_inputs, toy_schema, unknown_rows

@@ -13,13 +13,13 @@ import torch
 from torch import Tensor
 
 from shortlist.features.rows import FeatureRows
-from shortlist.losses.in_batch_softmax import in_batch_softmax
+from shortlist.losses.softmax import softmax
 from shortlist.models.base import RetrievalModel
 from shortlist.models.catalogue import retrieval_model
 from shortlist.nn.batch import Batch
-from shortlist.recipe.sections import Model
+from shortlist.recipe.training import Model
 from shortlist.schema import Inputs
-from shortlist.schema.columns import ITEM_ID
+from shortlist.schema.columns import ITEM_ID, USER_ID
 from shortlist.testing.contract import ROWS, Answer, ModelContract
 from shortlist.testing.inputs import candidate_inputs, query_inputs, random_rows
 
@@ -38,21 +38,18 @@ class RetrievalContract(ModelContract[RetrievalModel]):
         return [Answer(model.query, model.query_inputs), Answer(model.candidate, model.candidate_inputs)]
 
     def loss(self, model: RetrievalModel) -> Tensor:
-        """In-batch softmax over pairs of a random request and an item of its own."""
-        candidates, item_B = _distinct_items(model.candidate_inputs)
-        return in_batch_softmax(
-            model.query(Batch.of(random_rows(model.query_inputs, ROWS))),
-            model.candidate(Batch.of(candidates)),
-            item_B,
-            torch.full((ROWS,), -np.log(ROWS).item()),
-            model.temperature(),
-        )
+        """Softmax over pairs of a random request and an item of its own."""
+        query_BD = model.query(Batch.of(_distinct(model.query_inputs, USER_ID)))
+        candidate_BD = model.candidate(Batch.of(_distinct(model.candidate_inputs, ITEM_ID)))
+        score_BB = query_BD @ candidate_BD.T / model.temperature()
+        own_BB = torch.eye(ROWS, dtype=torch.bool)
+        return softmax(score_BB.diagonal(), score_BB.masked_fill(own_BB, -torch.inf)).mean()
 
     def knows_by_heart(self, model: RetrievalModel) -> bool:
         """The nearest item of each request is its own."""
         with torch.inference_mode():
-            query_BD = model.query(Batch.of(random_rows(model.query_inputs, ROWS)))
-            candidate_BD = model.candidate(Batch.of(_distinct_items(model.candidate_inputs)[0]))
+            query_BD = model.query(Batch.of(_distinct(model.query_inputs, USER_ID)))
+            candidate_BD = model.candidate(Batch.of(_distinct(model.candidate_inputs, ITEM_ID)))
             nearest_B = (query_BD @ candidate_BD.T).argmax(1)
         return torch.equal(nearest_B, torch.arange(ROWS))
 
@@ -76,13 +73,12 @@ class RetrievalContract(ModelContract[RetrievalModel]):
         assert torch.isfinite(model.candidate(Batch.of(random_rows(candidate, 5)))).all()
 
 
-def _distinct_items(inputs: Inputs) -> tuple[FeatureRows, Tensor]:
-    """ROWS items with random features, each with an id of its own; and their rows of the item table."""
+def _distinct(inputs: Inputs, name: str) -> FeatureRows:
+    """ROWS users or items with random features, each with an id of its own."""
     rows = random_rows(inputs, ROWS, seed=1)
-    place = inputs.field(ITEM_ID)
-    item_B = np.arange(1, ROWS + 1, dtype=np.int32)
-    rows.ids_BF[:, place] = inputs.fields[place].offset + item_B
-    return rows, torch.from_numpy(item_B).long()
+    place = inputs.field(name)
+    rows.ids_BF[:, place] = inputs.fields[place].offset + np.arange(1, ROWS + 1)
+    return rows
 
 
 def _ids_alone(inputs: Inputs) -> Inputs:

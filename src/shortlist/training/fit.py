@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from shortlist.core.errors import DataError
 from shortlist.core.profile import span
 from shortlist.core.progress import Reporter
-from shortlist.recipe.sections import Training
+from shortlist.recipe.training import Training
 from shortlist.training.checkpoint import Best, Checkpoints
 from shortlist.training.clipping import clip_norm
 from shortlist.training.look_ups import spans_of_look_ups, wait_if_recording
@@ -40,8 +40,8 @@ class Task(Protocol[Step]):
         """What the progress bar calls it."""
 
     @property
-    def metric(self) -> str:
-        """The validation metric that decides; higher is better."""
+    def metric(self) -> str | None:
+        """The validation metric that decides; higher is better. None without validation: the last epoch is kept."""
 
     @property
     def model(self) -> nn.Module:
@@ -266,9 +266,15 @@ class _Fit(Generic[Step]):
         return self.scaler.get_scale() >= before
 
     def _validate(self, entry: dict[str, Any]) -> float:
-        """Add the validation metrics to an epoch's entry; the deciding one, not a number where the loss is none."""
+        """Add the validation metrics to an epoch's entry; the deciding one, not a number where the loss is none.
+
+        Without validation each epoch is better than the one before.
+        """
         if not math.isfinite(entry["train_loss"]):
             return math.nan
+        if self.task.metric is None:
+            entry["valid"] = {}
+            return float(entry["epoch"])
         self.task.model.eval()
         with span("validate"), torch.inference_mode():
             entry["valid"] = self.task.validate()

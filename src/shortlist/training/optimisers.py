@@ -11,7 +11,7 @@ from shortlist.core.errors import UserError
 from shortlist.nn.embedding import StackedEmbedding
 from shortlist.nn.groups import Group, grouped
 from shortlist.nn.mapped import mapped_table
-from shortlist.recipe.sections import Optimiser
+from shortlist.recipe.training import Optimiser
 from shortlist.training.adagrad import Adagrad
 from shortlist.training.adamw import AdamW
 from shortlist.training.ftrl import FTRL

@@ -19,7 +19,8 @@ from shortlist.features.rows import Floats, Ints
 from shortlist.models.base import RankingModel
 from shortlist.nn.batch import Batch, Labels, tensor
 from shortlist.nn.resident import collect_on
-from shortlist.recipe.sections import Ranking, Recipe
+from shortlist.recipe.ranking import Ranking
+from shortlist.recipe.sections import Recipe
 from shortlist.schema import Split
 from shortlist.schema.columns import ANY_EVENT
 from shortlist.training.device import batches_ahead

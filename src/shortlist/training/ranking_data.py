@@ -11,7 +11,7 @@ from shortlist.data.prepared import Prepared
 from shortlist.data.selection import Selection
 from shortlist.models.base import RankingModel
 from shortlist.nn.heads.esmm import ESMM
-from shortlist.recipe.sections import Ranking
+from shortlist.recipe.ranking import Ranking
 from shortlist.schema import Split, Target, TargetKind
 
 MOST_OUT_OF_TURN = 1e-3

@@ -24,14 +24,14 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from shortlist.losses.bpr import bpr
 from shortlist.losses.cross_entropy import cross_entropy
 from shortlist.losses.focal import focal
+from shortlist.losses.list_bpr import list_bpr
 from shortlist.losses.list_softmax import list_softmax
 from shortlist.losses.log_loss import log_loss
 from shortlist.losses.squared_error import squared_error
 from shortlist.nn.batch import Labels
-from shortlist.recipe.sections import Ranking
+from shortlist.recipe.ranking import Ranking
 from shortlist.schema import Target, TargetKind
 from shortlist.schema.columns import ANY_EVENT, slices
 
@@ -90,6 +90,6 @@ class RankingLoss:
             return focal(output_B, target_B, weight_B, self.settings.focal_gamma)
         if self.settings.loss == "log_loss":
             return log_loss(output_B, target_B, weight_B)
-        of_list = bpr if self.settings.loss == "bpr" else list_softmax
+        of_list = list_bpr if self.settings.loss == "bpr" else list_softmax
         assert list_B is not None, "rows are drawn for a positive wherever the recipe has this loss"
         return of_list(output_B, target_B, weight_B, list_B)

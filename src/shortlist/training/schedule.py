@@ -9,7 +9,7 @@ from typing import Any
 from torch.optim.optimizer import Optimizer
 
 from shortlist.core.errors import Problem, RecipeError
-from shortlist.recipe.sections import Schedule
+from shortlist.recipe.training import Schedule
 from shortlist.training.ftrl import FTRL
 
 

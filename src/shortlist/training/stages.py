@@ -17,22 +17,27 @@ from shortlist.core.profile import span
 from shortlist.core.progress import Reporter
 from shortlist.data.prepared import Prepared
 from shortlist.features.rows import Ints
-from shortlist.models.base import RankingModel, RetrievalModel
-from shortlist.models.catalogue import ranking_model, retrieval_model
+from shortlist.models.base import RankingModel, RetrievalModel, SequenceModel
+from shortlist.models.catalogue import matrix_model, ranking_model, retrieval_model
 from shortlist.nn.groups import Group
 from shortlist.nn.mapped import MappedTables, tables_mapped_in
-from shortlist.recipe.sections import AFTER_TRAINING, Optimiser, Ranking, Recipe, Retrieval
+from shortlist.recipe.ranking import AFTER_TRAINING, Ranking
+from shortlist.recipe.retrieval import Retrieval
+from shortlist.recipe.sections import Recipe
+from shortlist.recipe.training import Optimiser
 from shortlist.schema import Side, Target
 from shortlist.schema.columns import ROW_SIDES
 from shortlist.training.checkpoint import Checkpoints
 from shortlist.training.compiled import compile_layers
 from shortlist.training.device import choose_device, set_threads
 from shortlist.training.fit import Task, fit
+from shortlist.training.fitted import fit_matrix
 from shortlist.training.optimisers import build_optimisers
 from shortlist.training.precision import Precision, choose_precision
 from shortlist.training.ranking import RankingTask
 from shortlist.training.ranking_data import check_history, check_turns
-from shortlist.training.retrieval import RetrievalTask, candidates_of_users
+from shortlist.training.retrieval import RetrievalTask
+from shortlist.training.sequences import SequenceTask
 from shortlist.training.weights import TABLES, load_weights, save_weights, unshared, with_tables_of
 
 Groups = dict[Group, Optimiser]
@@ -40,14 +45,15 @@ Groups = dict[Group, Optimiser]
 
 def build_retrieval(prepared: Prepared, settings: Retrieval) -> RetrievalModel:
     """The recipe's retrieval model for this data, untrained."""
-    schema = prepared.schema
-    if not (schema.has_users and schema.has_items):
+    _check_sides(prepared)
+    query = prepared.schema.inputs(Side.USER, Side.CONTEXT, Side.PAST, history_length=settings.history)
+    if not (query.fields or query.numbers or query.bags or query.history):
         raise DataError(
-            "retrieval needs users and items, and the recipe's [schema] names no user_id or no item_id. "
-            "Name them, or leave [retrieval] out: a recipe with [ranking] alone ranks the rows of a log."
+            "nothing would tell one request from another: of sessions only their events are known, in the order of "
+            f"schema.timestamp, of which retrieval reads the last {settings.history}. Name a timestamp, let history be "
+            "above 0, or choose a model that is fitted in one go, such as item_knn: shortlist doctor --models"
         )
-    query = schema.inputs(Side.USER, Side.CONTEXT, history_length=settings.history)
-    return retrieval_model(settings.model, query, schema.inputs(Side.ITEM))
+    return retrieval_model(settings.model, query, prepared.schema.inputs(Side.ITEM))
 
 
 def build_ranking(prepared: Prepared, settings: Ranking, only: Target | None = None) -> RankingModel:
@@ -65,21 +71,36 @@ def build_ranking(prepared: Prepared, settings: Ranking, only: Target | None = N
     return model
 
 
-def train_retrieval(prepared: Prepared, recipe: Recipe, folder: Path, checkpoints: Path, reporter: Reporter) -> None:
-    """Fit the retrieval model and leave its weights in `folder`.
+def train_retrieval(
+    prepared: Prepared, recipe: Recipe, settings: Retrieval, folder: Path, checkpoints: Path, reporter: Reporter
+) -> RetrievalModel:
+    """Fit a retrieval model of the recipe, leave its weights in `folder`, and return the best of it, on the CPU.
 
-    What was begun before, and left checkpoints in the folder `checkpoints`, is gone on with.
+    `settings` are those of [retrieval] or of one of [sources]. What was begun before, and left checkpoints in the
+    folder `checkpoints`, is gone on with.
     """
-    assert recipe.retrieval is not None
-    settings = recipe.retrieval
     set_threads(recipe.compute)
     device = choose_device(recipe.compute)
     torch.manual_seed(recipe.seed)
     with _tables(recipe, device, checkpoints):
         model = build_retrieval(prepared, settings)
-    task = RetrievalTask(model, prepared, recipe, settings, device)
+    task: Task[Any] = (
+        SequenceTask(model, prepared, recipe, settings, device)
+        if isinstance(model, SequenceModel)
+        else RetrievalTask(model, prepared, recipe, settings, device)
+    )
     groups: Groups = {"embedding": settings.embedding, "dense": settings.dense}
     _fit(_Stage(task, device, groups, settings, recipe, prepared, reporter), folder, checkpoints)
+    return load_retrieval(prepared, settings, folder)
+
+
+def fit_retrieval(
+    prepared: Prepared, recipe: Recipe, settings: Retrieval, folder: Path, reporter: Reporter
+) -> dict[str, float]:
+    """Fit a model that needs no epochs and leave its source in `folder`; returns its validation metric."""
+    _check_sides(prepared)
+    choice = settings.model
+    return fit_matrix(matrix_model(choice), choice.name, prepared, recipe, folder, reporter)
 
 
 def train_ranking(
@@ -88,20 +109,19 @@ def train_ranking(
     folder: Path,
     checkpoints: Path,
     reporter: Reporter,
-    retrieval_folder: Path | None,
+    candidates_UK: Ints | None,
     *,
     only: Target | None = None,
 ) -> None:
     """Fit the ranker and leave its weights in `folder`; the same with its checkpoints.
 
-    `retrieval_folder` holds the trained retrieval model whose candidates are the negatives, if there is one. `only`:
-    the one target that it is to learn of all, from the same rows.
+    `candidates_UK`: what the funnel's sources propose to each row of the user table, where the negatives come from
+    there. `only`: the one target that it is to learn of all, from the same rows.
     """
     assert recipe.ranking is not None
     settings = recipe.ranking
     set_threads(recipe.compute)
     device = choose_device(recipe.compute)
-    candidates_UK = retrieved_negatives(prepared, recipe, retrieval_folder, device)
     torch.manual_seed(recipe.seed)
     with _tables(recipe, device, checkpoints):
         model = build_ranking(prepared, settings, only)
@@ -111,11 +131,10 @@ def train_ranking(
     _fit(_Stage(task, device, groups, settings, recipe, prepared, reporter), folder, checkpoints)
 
 
-def load_retrieval(prepared: Prepared, recipe: Recipe, folder: Path) -> RetrievalModel:
+def load_retrieval(prepared: Prepared, settings: Retrieval, folder: Path) -> RetrievalModel:
     """The trained retrieval model, on the CPU, ready to be asked."""
-    assert recipe.retrieval is not None
     with with_tables_of(folder):
-        model = build_retrieval(prepared, recipe.retrieval)
+        model = build_retrieval(prepared, settings)
     load_weights(folder, model)
     model.eval()
     return model
@@ -185,20 +204,17 @@ def _tables(recipe: Recipe, device: torch.device, checkpoints: Path) -> Abstract
     return tables_mapped_in(checkpoints / TABLES)
 
 
-def retrieved_negatives(prepared: Prepared, recipe: Recipe, folder: Path | None, device: torch.device) -> Ints | None:
-    """candidates_UK of the retrieval model in `folder`, if the ranker's negatives are each user's retrieved items."""
-    if folder is None or recipe.retrieval is None or recipe.ranking is None:
-        return None
-    negatives = recipe.ranking.negatives
-    if negatives.source != "candidates" or negatives.sampled == 0:
-        return None
-    model = load_retrieval(prepared, recipe, folder).to(device)
-    k = min(recipe.funnel.candidates, len(prepared.items) - 1)
-    with torch.inference_mode():
-        return candidates_of_users(model, prepared, recipe.retrieval, k, device)
+def _check_sides(prepared: Prepared) -> None:
+    if not (prepared.schema.has_users and prepared.schema.has_items):
+        raise DataError(
+            "retrieval needs users and items, and the recipe's [schema] names no user_id or no item_id. "
+            "Name them, or leave [retrieval] out: a recipe with [ranking] alone ranks the rows of a log."
+        )
 
 
-def _summary(settings: Retrieval | Ranking, metric: str, history: list[dict[str, Any]], seconds: float) -> str:
+def _summary(settings: Retrieval | Ranking, metric: str | None, history: list[dict[str, Any]], seconds: float) -> str:
+    if metric is None:
+        return f"{settings.model.name:<14} {len(history)} epochs, without validation   {seconds:.1f} s"
     best = max(history, key=lambda entry: float(entry["valid"][metric]))
     rate = sum(entry["rows_per_s"] for entry in history) / len(history)
     stopped = f", stopped after {len(history)}" if len(history) < settings.epochs else f" of {len(history)}"

@@ -40,13 +40,16 @@ def facts() -> Callable[..., Facts]:
     """Makes the facts; `metrics` replaces parts of metrics.json, other keywords parts of the facts."""
 
     def make(metrics: dict[str, Any] | None = None, **parts: Any) -> Facts:
-        slice_ = {"what": "w", "users": 500, "stages": {s: stage(0.5, 0.15, 0.3) for s in ("popularity", "funnel")}}
+        slice_ = {"what": "w", "requests": 500, "stages": {s: stage(0.5, 0.15, 0.3) for s in ("popularity", "funnel")}}
         values: dict[str, Any] = {
             "recipe": "toy",
             "fingerprint": "abc",
             "protocol": {
                 "split": "test",
+                "requests": 2000,
+                "requests_for_each": "user",
                 "users": 2000,
+                "users_are": "users",
                 "candidates": 500,
                 "catalogue": 3000,
                 "truth_items": 9000,

@@ -15,7 +15,7 @@ Make = Callable[..., Facts]
 
 
 def slices(name: str, users: int, recall: float, ndcg: float) -> dict[str, Any]:
-    entry = {"what": "w", "users": users, "stages": {s: stage(recall, ndcg, 0.3) for s in ("popularity", "funnel")}}
+    entry = {"what": "w", "requests": users, "stages": {s: stage(recall, ndcg, 0.3) for s in ("popularity", "funnel")}}
     return {"slices": {name: entry}}
 
 
@@ -123,7 +123,7 @@ def test_a_narrow_choice_needs_enough_users_to_be_one(facts: Make) -> None:
     given = advice.narrow(facts(changed))
     assert given is not None
     assert "5.0 % of the catalogue" in given.evidence
-    few = {"protocol": {**facts().protocol, "users": 100}}
+    few = {"protocol": {**facts().protocol, "requests": 100}}
     assert advice.narrow(facts({**changed, **few})) is None
 
 

@@ -103,7 +103,7 @@ def test_the_figures_are_those_of_metrics_json(run: tuple[Page, dict[str, Any], 
     for share in [*metrics["lost"].values(), metrics["found@10"]]:
         assert percent(share) in page.sections["lost"]
     for entry in metrics["slices"].values():
-        assert f"{entry['users']:,} user" in page.sections["slices"]
+        assert f"{entry['requests']:,} user" in page.sections["slices"]
         assert estimate(entry["stages"]["funnel"]["recall@2"]) in page.sections["slices"]
     assert percent(metrics["stages"]["funnel"]["coverage@10"]["value"]) in page.sections["popularity"]
     for value in metrics["protocol"].values():

@@ -207,7 +207,8 @@ def test_sessions_take_the_place_of_users_and_the_strongest_event_is_the_target(
 
     proposal, recipe = proposed(tmp_path, log=log)
 
-    assert (recipe.schema_.user_id, recipe.schema_.item_id) == ("session_id", "sku")
+    roles = recipe.schema_
+    assert (roles.user_id, roles.session_id, roles.item_id) == (None, "session_id", "sku")
     assert _texts(recipe) == {"purchase": 'event_type == "Purchase"'}
     assert recipe.schema_.event == "event_type"
     assert "event_type -> type of past events (3)" in said(proposal)

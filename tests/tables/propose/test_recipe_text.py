@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shortlist.recipe.sections import Funnel, Training
+from shortlist.recipe.sections import Funnel
+from shortlist.recipe.training import Training
 from shortlist.tables.propose import toml
 from shortlist.tables.propose.proposal import recipe_path
 from shortlist.tables.propose.words import Part, kind_of_event, plays

@@ -117,7 +117,7 @@ def new_users(facts: Facts) -> Advice | None:
     everyone = facts.value("funnel", metric)
     if found is None or metric is None or not everyone:
         return None
-    share, value = found["users"] / facts.protocol["users"], found["stages"]["funnel"][metric]["value"]
+    share, value = found["requests"] / facts.protocol["requests"], found["stages"]["funnel"][metric]["value"]
     if share < 0.05 or value > everyone / 2:
         return None
     return Advice(
@@ -138,7 +138,7 @@ def new_items(facts: Facts) -> Advice | None:
     everyone = facts.value("funnel", metric)
     if found is None or metric is None or not everyone:
         return None
-    share, value = found["users"] / facts.protocol["users"], found["stages"]["funnel"][metric]["value"]
+    share, value = found["requests"] / facts.protocol["requests"], found["stages"]["funnel"][metric]["value"]
     if share < 0.05 or value > everyone / 4:
         return None
     return Advice(
@@ -204,7 +204,7 @@ def narrow(facts: Facts) -> Advice | None:
     parts = facts.metrics.get("popularity")
     if coverage is None or not parts:
         return None
-    enough = facts.protocol["users"] * SHOWN > 2 * facts.protocol["catalogue"]
+    enough = facts.protocol["requests"] * SHOWN > 2 * facts.protocol["catalogue"]
     top, wanted = parts[0]["funnel"], parts[0]["truth"]
     if not enough or (coverage > 0.1 and top < wanted + 0.3):
         return None

@@ -38,7 +38,7 @@ class Example:
 def examples(recommender: Recommender, prepared: Prepared, split: Split) -> list[Example]:
     """Held-out users drawn at random by the recipe's seed, not picked for how good they look."""
     recipe = recommender.bundle.recipe
-    users = hold_out(prepared, split, recipe.funnel.exclude_seen, USERS, recipe.seed)
+    users = hold_out(prepared, split, recipe.funnel.exclude_seen, USERS, recipe.seed, recipe.split.requests)
     titles = _Titles(prepared)
     found = []
     for batch in questions(prepared, users):

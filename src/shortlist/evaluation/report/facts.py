@@ -11,6 +11,7 @@ from shortlist.bundle.recommender import Recommender
 from shortlist.core.files import read_json
 from shortlist.data.prepared import Prepared
 from shortlist.evaluation.report.examples import Example, examples
+from shortlist.recipe.sections import sources_of
 from shortlist.schema import Split
 
 Metrics = Mapping[str, Any]
@@ -27,7 +28,7 @@ class Facts:
     manifest: Metrics
     """Of the prepared data: rows, users, items, split and audit."""
     curves: Mapping[str, Sequence[Metrics]]
-    """By stage its learning curve, an entry an epoch."""
+    """By stage that was validated its learning curve, an entry an epoch."""
     examples: Sequence[Example]
     created: str
     """When the bundle was written, ISO 8601."""
@@ -59,12 +60,13 @@ def gather(folder: Path, metrics: Metrics, recommender: Recommender, prepared: P
     """Facts of the run in `folder`."""
     bundle = recommender.bundle
     split = Split[metrics["protocol"]["split"].upper()]
-    curves = {stage: folder / stage / "history.json" for stage in ("retrieval", "ranking")}
+    paths = {stage: folder / stage / "history.json" for stage in (*sources_of(bundle.recipe), "ranking")}
+    curves = {stage: read_json(path) for stage, path in paths.items() if path.is_file()}
     return Facts(
         metrics=metrics,
         recipe=bundle.recipe.model_dump(mode="json", by_alias=True),
         manifest=prepared.manifest,
-        curves={stage: read_json(path) for stage, path in curves.items() if path.is_file()},
+        curves={stage: curve for stage, curve in curves.items() if curve[0]["valid"]},
         examples=examples(recommender, prepared, split) if "funnel" in metrics["stages"] else (),
         created=bundle.manifest["created"],
     )

@@ -10,6 +10,7 @@ from shortlist.evaluation.report.advice import advice
 from shortlist.evaluation.report.curves import calibration, learning
 from shortlist.evaluation.report.facts import Facts
 from shortlist.evaluation.report.markup import joined, tag
+from shortlist.evaluation.table import whom
 
 SECTIONS = (
     worth.worth,
@@ -44,8 +45,6 @@ def _subtitle(facts: Facts) -> str:
     """One line on what was measured and when."""
     protocol = facts.protocol
     rows = f"{protocol['ranking_rows']:,} {protocol['split']} rows scored" if "ranking_rows" in protocol else ""
-    lists = (
-        f"{protocol['users']:,} {protocol['split']} users, {protocol['catalogue']:,} items" if facts.has_lists else ""
-    )
+    lists = f"{whom(protocol)}, {protocol['catalogue']:,} items" if facts.has_lists else ""
     parts = [lists, rows, tag("time", facts.created[:16].replace("T", " ") + " UTC", datetime=facts.created)]
     return joined(joined([" · ", part]) if i else part for i, part in enumerate(filter(None, parts)))

@@ -11,8 +11,7 @@ from shortlist.evaluation.report.examples import Example
 from shortlist.evaluation.report.facts import Facts
 from shortlist.evaluation.report.markup import Markup, note, section, table, tag
 from shortlist.evaluation.report.numbers import estimate, percent
-from shortlist.evaluation.report.worth import LISTS
-from shortlist.evaluation.table import headline
+from shortlist.evaluation.table import headline, lists_of
 
 _LINES = (
     ("train", "training events", "ink"),
@@ -42,7 +41,7 @@ def popularity(facts: Facts) -> Markup | None:
     coverage = f"coverage@{SHOWN}"
     rows = [
         [stage, percent(facts.value(stage, coverage) or 0.0), percent(parts[0][stage])]
-        for stage in LISTS
+        for stage in lists_of(facts.stages)
         if stage in facts.stages
     ]
     numbers = table(["", "of the catalogue is recommended to anybody", "of the places go to the top tenth"], rows)
@@ -60,9 +59,10 @@ def slices(facts: Facts) -> Markup | None:
     if not found:
         return None
     columns = headline(facts.metrics)
-    entries = {"all users": _all(facts), **found}
+    noun = "user" if facts.protocol["requests_for_each"] == "user" else "request"
+    entries = {f"all {noun}s": _all(facts, noun), **found}
     most = {metric: _longest(entries.values(), metric) for metric in columns}
-    rows = [_slice(name, entry, most) for name, entry in entries.items()]
+    rows = [_slice(name, entry, most, noun) for name, entry in entries.items()]
     text = note("The bars are the funnel; below them stands popularity on the same users and items.")
     return section("slices", "For whom it works", *rows, text)
 
@@ -91,8 +91,8 @@ def _cumulative(shares: Sequence[float]) -> list[tuple[float, float]]:
     return points
 
 
-def _all(facts: Facts) -> dict[str, Any]:
-    return {"what": "every held-out user", "users": facts.protocol["users"], "stages": facts.stages}
+def _all(facts: Facts, noun: str) -> dict[str, Any]:
+    return {"what": f"every held-out {noun}", "requests": facts.protocol["requests"], "stages": facts.stages}
 
 
 def _longest(entries: Iterable[Mapping[str, Any]], metric: str) -> float:
@@ -101,14 +101,14 @@ def _longest(entries: Iterable[Mapping[str, Any]], metric: str) -> float:
     return max((float(entry["high"] or entry["value"]) for entry in measured), default=0.0)
 
 
-def _slice(name: str, entry: Mapping[str, Any], most: Mapping[str, float]) -> Markup:
+def _slice(name: str, entry: Mapping[str, Any], most: Mapping[str, float], noun: str) -> Markup:
     """One slice: who it is, and a bar for each of the headline metrics."""
-    users = entry["users"]
+    count = entry["requests"]
     who = tag(
         "div",
         tag("b", name),
         tag("p", entry["what"], class_="small"),
-        tag("p", f"{users:,} user{'' if users == 1 else 's'}", class_="small"),
+        tag("p", f"{count:,} {noun}{'' if count == 1 else 's'}", class_="small"),
     )
     return tag("div", who, *(_metric(entry, metric, longest) for metric, longest in most.items()), class_="slice")
 

@@ -9,9 +9,10 @@ from shortlist.evaluation.report.charts import interval_bar, legend, stacked_bar
 from shortlist.evaluation.report.facts import Facts
 from shortlist.evaluation.report.markup import Markup, joined, note, section, table, tag, wrapping
 from shortlist.evaluation.report.numbers import estimate, percent
-from shortlist.evaluation.table import headline
+from shortlist.evaluation.table import headline, lists_of
 
-LISTS = ("popularity", "retrieval", "funnel")
+_COLOURS = {"popularity": "popularity", "funnel": "funnel"}
+"""Of bars; those of sources have the colour of retrieval."""
 RANKING = {
     "auc": "AUC",
     "log_loss": "log loss",
@@ -69,13 +70,13 @@ def breakable(measured: Mapping[str, float | None]) -> Markup:
 
 def _bars(facts: Facts, metric: str) -> Markup:
     """One metric: a bar for each stage."""
-    measured = {stage: facts.stages[stage][metric] for stage in LISTS if stage in facts.stages}
+    measured = {stage: facts.stages[stage][metric] for stage in lists_of(facts.stages)}
     most = max([entry["high"] or entry["value"] for entry in measured.values()] + [1e-9])
     rows = [
         tag(
             "div",
             tag("span", stage, class_="name"),
-            interval_bar(entry["value"], entry["low"], entry["high"], most, stage),
+            interval_bar(entry["value"], entry["low"], entry["high"], most, _COLOURS.get(stage, "retrieval")),
             tag("span", estimate(entry), class_="figure"),
             class_="bars",
         )
@@ -85,7 +86,7 @@ def _bars(facts: Facts, metric: str) -> Markup:
 
 
 def _all_lists(facts: Facts) -> Markup:
-    stages = [stage for stage in LISTS if stage in facts.stages]
+    stages = lists_of(facts.stages)
     rows = [
         [wrapping(metric), *(breakable(facts.stages[stage][metric]) for stage in stages)]
         for metric in facts.stages["funnel"]

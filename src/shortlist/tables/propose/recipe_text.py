@@ -6,9 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from shortlist.recipe.sections import Compute, Evaluation, Funnel, Model, Negatives, Ranking, Retrieval, Schema
+from shortlist.recipe.ranking import Negatives, Ranking
+from shortlist.recipe.retrieval import Retrieval
+from shortlist.recipe.sections import Compute, Evaluation, Funnel, Schema
 from shortlist.recipe.sources import Data
 from shortlist.recipe.split import Split
+from shortlist.recipe.training import Model
 from shortlist.schema import Side
 from shortlist.tables.propose.holding_out import HoldingOut
 from shortlist.tables.propose.offered import Offered
@@ -54,8 +57,10 @@ def _data(parts: Parts) -> list[str]:
 
 def _schema(parts: Parts) -> list[str]:
     roles, lines = parts.roles, ["[schema]"]
-    for name in ("user_id", "item_id", "timestamp", "title"):
-        if (column := getattr(roles, name)) is not None:
+    user = "session_id" if roles.session else "user_id"
+    columns = {user: roles.user_id, "item_id": roles.item_id, "timestamp": roles.timestamp, "title": roles.title}
+    for name, column in columns.items():
+        if column is not None:
             lines += chosen(Schema, name, column)
     if parts.targets.event is not None and roles.timestamp is not None:
         lines += chosen(Schema, "event", parts.targets.event)
