@@ -181,14 +181,17 @@ class Recommender:
         """
         if k < 1:
             raise RequestError(f"k must be at least 1, found {k}")
-        if not self.bundle.schema.has_items:
-            raise RequestError("this bundle ranks rows of a log without items: send `rows` to be scored instead")
+        self._check_items()
         source = self._source(stages)
         rank = self.ranker if stages == "funnel" else None
         in_parts = rank is not None or isinstance(source, Mixture)
         wide = max(k, candidates or self.bundle.settings.candidates) if in_parts else k
         found = source(requests, min(wide, len(self.bundle.items) - 1))
         return (found if rank is None else rank(requests, found)).top(k)
+
+    def _check_items(self) -> None:
+        if not self.bundle.schema.has_items:
+            raise RequestError("this bundle ranks rows of a log without items: send `rows` to be scored instead")
 
     def _source(self, stages: str) -> Source:
         """What proposes candidates; popularity where there is no retrieval."""
@@ -213,6 +216,7 @@ class Recommender:
 
     def rank(self, user: Id | None, items: Sequence[Id], **about: Any) -> list[Recommendation]:
         """The given items in the ranker's order for one user; items the bundle does not know are left out."""
+        self._check_items()
         about = {name: [value] if name == "history" else value for name, value in about.items()}
         requests = self.requests([user], candidates=[items], exclude_seen=False, **about)
         assert requests.allowed is not None
