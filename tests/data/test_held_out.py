@@ -94,10 +94,10 @@ def test_hits_are_relevant_items_of_the_same_user(data: Prepared) -> None:
 
 def test_requests_follow_the_order_of_the_users(data: Prepared) -> None:
     held_out = hold_out(data, Split.TEST, True)
-    users = [int(shard.user[row]) for shard, rows in held_out.requests(2) for row in rows]
+    users = [int(shard.user[row]) for shard, rows, _ in held_out.requests(2) for row in rows]
 
     assert users == held_out.user_U.tolist()
-    assert max(len(rows) for _, rows in held_out.requests(2)) == 2
+    assert max(len(rows) for _, rows, _ in held_out.requests(2)) == 2
 
 
 def test_requests_open_only_the_shards_that_have_some(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,7 +114,7 @@ def test_requests_open_only_the_shards_that_have_some(tmp_path: Path, monkeypatc
         return of(name, batch)
 
     monkeypatch.setattr(EventShard, "of", counted)
-    assert [int(shard.time[rows[0]]) for shard, rows in held_out.requests(2)] == [1, 3]
+    assert [int(shard.time[rows[0]]) for shard, rows, _ in held_out.requests(2)] == [1, 3]
     assert opened == ["events-00001.arrow", "events-00003.arrow"]
 
 

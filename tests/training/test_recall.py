@@ -104,7 +104,7 @@ def requests(data: Prepared, recipe: Recipe) -> list[Requests]:
     users = hold_out(data, Split.VALID, recipe.funnel.exclude_seen, None, recipe.seed, recipe.split.requests)
     gather = Gather(data, history_length=0)
     found: list[Requests] = []
-    for shard, rows_B in users.requests(1):
+    for shard, rows_B, _ in users.requests(1):
         place = np.array([len(found)])
         found.append(requests_at(gather, shard, rows_B, users.history.rows(place), users.seen.rows(place)))
     return found

@@ -95,11 +95,6 @@ class Bundle:
         )
 
     @property
-    def has_retrieval(self) -> bool:
-        """Whether there is a source of candidates beside popularity."""
-        return self.recipe.retrieval is not None
-
-    @property
     def has_ranking(self) -> bool:
         """Whether there is a ranking model."""
         return (self.path / "ranking").is_dir()

@@ -125,7 +125,7 @@ class Recommender:
             self.bundle.items,
             self._asking.id_of_item,
             settings.ranking_history,
-            settings.retrieval_weight if self.bundle.has_retrieval else 0.0,
+            settings.retrieval_weight if self.bundle.recipe.retrieval is not None else 0.0,
             predictions=self.predictions,
             past=self.bundle.schema.side(Side.PAST) if model.takes("history.past") else (),
         )

@@ -64,13 +64,14 @@ class HeldOut:
         key_UK = np.arange(len(item_UK))[:, None] * width + item_UK
         return np.isin(key_UK, relevant) & (item_UK > 0)
 
-    def requests(self, size: int) -> Iterator[tuple[EventShard, Longs]]:
-        """The requests' rows, at most `size` of one shard at a time, in the order of the users."""
+    def requests(self, size: int) -> Iterator[tuple[EventShard, Longs, Longs]]:
+        """The requests' rows, at most `size` of one shard at a time, and their places among the U, in their order."""
         wanted: list[int] = np.unique(self.shard_U).tolist()
         for i, shard in zip(wanted, in_turn(self.shards, wanted), strict=True):
-            rows = self.row_U[self.shard_U == i]
-            for start in range(0, len(rows), size):
-                yield shard, rows[start : start + size]
+            place_n = np.flatnonzero(self.shard_U == i)
+            for start in range(0, len(place_n), size):
+                place_B = place_n[start : start + size]
+                yield shard, self.row_U[place_B], place_B
 
 
 def hold_out(

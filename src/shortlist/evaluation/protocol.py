@@ -11,11 +11,10 @@ import numpy as np
 from shortlist.bundle.recommender import Recommender
 from shortlist.core.errors import BundleError
 from shortlist.data.held_out import HeldOut
-from shortlist.data.loader import Gather
 from shortlist.data.prepared import Prepared
 from shortlist.features.rows import Longs, RaggedBag
 from shortlist.funnel.columns import Requests
-from shortlist.funnel.moments import requests_at
+from shortlist.funnel.moments import requests_of
 from shortlist.schema import Split
 
 BATCH = 512
@@ -38,12 +37,7 @@ def questions(prepared: Prepared, users: HeldOut, size: int = BATCH) -> Iterator
     Known at that moment: the user's features, the context of that event (its time among it), and the user's
     events of earlier splits as history, with their types and times. The event's item is not: it may be the truth.
     """
-    gather = Gather(prepared, history_length=0)
-    start = 0
-    for shard, rows_B in users.requests(size):
-        place_U = np.arange(start, start + len(rows_B))
-        start += len(rows_B)
-        requests = requests_at(gather, shard, rows_B, users.history.rows(place_U), users.seen.rows(place_U))
+    for place_U, requests in requests_of(prepared, users, size):
         yield Questions(place_U, requests, users.truth.rows(place_U))
 
 

@@ -23,9 +23,9 @@ class EventSettings(Settings):
     """Settings of models that may be told of past events more than their items."""
 
     @property
+    @abstractmethod
     def reads_events(self) -> bool:
         """Whether the model reads the types and ages of events."""
-        raise NotImplementedError
 
 
 class HistorySettings(EventSettings):

@@ -80,7 +80,7 @@ class Service:
             created=str(bundle.manifest["created"]),
             items=len(bundle.items) - 1,
             users=len(bundle.users) - 1,
-            retrieval=retrieval.model.name if retrieval and bundle.has_retrieval else None,
+            retrieval=retrieval.model.name if retrieval else None,
             ranking=ranking.model.name if ranking and bundle.has_ranking else None,
         )
 

@@ -14,12 +14,11 @@ from shortlist.core.errors import DataError
 from shortlist.core.profile import span
 from shortlist.core.progress import Reporter
 from shortlist.core.threads import cpu_threads
-from shortlist.data.loader import Gather
 from shortlist.data.prepared import Prepared
 from shortlist.features.past import Events
 from shortlist.features.rows import Ints, RaggedBag
 from shortlist.funnel.columns import Source
-from shortlist.funnel.moments import requests_at
+from shortlist.funnel.moments import requests_of
 from shortlist.funnel.sources.folder import Surroundings, open_source, write_fitted
 from shortlist.models.base import Interactions, MatrixModel
 from shortlist.recipe.sections import Recipe
@@ -77,11 +76,5 @@ def interactions(prepared: Prepared) -> Interactions:
 
 def _lists(source: Source, prepared: Prepared, validation: ValidationRecall) -> Ints:
     """item_UK for the held-out users."""
-    gather, held_out = Gather(prepared, history_length=0), validation.held_out
-    parts, start = [], 0
-    for shard, rows_B in held_out.requests(BATCH):
-        place_B = np.arange(start, start + len(rows_B))
-        start += len(rows_B)
-        requests = requests_at(gather, shard, rows_B, held_out.history.rows(place_B), held_out.seen.rows(place_B))
-        parts.append(source(requests, validation.cutoff).item_UK)
-    return np.concatenate(parts)
+    asked = requests_of(prepared, validation.held_out, BATCH)
+    return np.concatenate([source(requests, validation.cutoff).item_UK for _, requests in asked])

@@ -57,10 +57,8 @@ class ValidationRecall:
         see are other ones, where splits are not by time and where seen items are never recommended.
         """
         index = ExactIndex(_vectors(model, gather), self.eligible_I)
-        parts, start = [], 0
-        for shard, rows_B in self.held_out.requests(CHUNK):
-            place_B = np.arange(start, start + len(rows_B))
-            start += len(rows_B)
+        parts = []
+        for shard, rows_B, place_B in self.held_out.requests(CHUNK):
             history = _latest(gather, self.held_out.history.rows(place_B), shard.time.take(rows_B))
             query_BD = model.query(gather.request(shard, rows_B, history)).cpu().numpy()
             parts.append(index.search(query_BD, self.cutoff, self.held_out.seen.rows(place_B))[0])
