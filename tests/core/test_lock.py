@@ -6,12 +6,14 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
 
 from shortlist.core.errors import EnvironmentFault
-from shortlist.core.lock import only_one
+from shortlist.core.lock import in_turn, only_one
 
 HOLDS = "import sys, time; from pathlib import Path; from shortlist.core.lock import only_one\n"
 HOLDS += "with only_one(Path(sys.argv[1])): print('held', flush=True); time.sleep(60)"
@@ -42,3 +44,20 @@ def test_it_is_free_again_after_the_block_however_that_ended(tmp_path: Path) -> 
 def test_one_process_may_not_hold_it_twice_either(tmp_path: Path) -> None:
     with only_one(tmp_path), pytest.raises(EnvironmentFault, match=f"process {os.getpid()} on"), only_one(tmp_path):
         pass
+
+
+def test_who_waits_for_a_file_comes_after_who_has_it(tmp_path: Path) -> None:
+    order = []
+
+    def wait() -> None:
+        with in_turn(tmp_path / "lock"):
+            order.append("second")
+
+    with in_turn(tmp_path / "lock"):
+        second = threading.Thread(target=wait)
+        second.start()
+        time.sleep(0.2)
+        order.append("first")
+    second.join()
+
+    assert order == ["first", "second"]

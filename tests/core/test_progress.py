@@ -6,7 +6,7 @@ import io
 
 import pytest
 
-from shortlist.core.progress import Silent, Terminal
+from shortlist.core.progress import Overheard, Renamed, Silent, Terminal
 
 
 def test_stage_and_message_stand_in_columns() -> None:
@@ -50,3 +50,27 @@ def test_silence(capsys: pytest.CaptureFixture[str]) -> None:
         advance(1, "a fact")
 
     assert capsys.readouterr() == ("", "")
+
+
+EPOCH = {"epoch": 2, "train_loss": 0.25, "seconds": 2.0, "rows_per_s": 1500, "valid": {"auc": 0.75}}
+
+
+def test_on_a_pipe_each_epoch_is_a_line() -> None:
+    written = io.StringIO()
+    Terminal(written).epoch("ranking", EPOCH)
+    Terminal(written).epoch("ranking", {**EPOCH, "valid": {}})
+
+    assert written.getvalue().splitlines() == [
+        "ranking    epoch 2   loss 0.2500   valid auc 0.7500   1,500 rows/s",
+        "ranking    epoch 2   loss 0.2500   1,500 rows/s",
+    ]
+
+
+def test_what_is_overheard_is_reported_too() -> None:
+    written, heard = io.StringIO(), []
+    to = Overheard(Renamed(Terminal(written), "sources/films"), lambda stage, entry: heard.append((stage, entry)))
+    to.epoch("retrieval", EPOCH)
+    to.say("retrieval", "done")
+
+    assert [line.split()[0] for line in written.getvalue().splitlines()] == ["sources/films", "sources/films"]
+    assert heard == [("retrieval", EPOCH)]

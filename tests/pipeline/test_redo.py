@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
@@ -15,7 +14,7 @@ import pytest
 
 from shortlist.bundle import manifest
 from shortlist.core.errors import UserError
-from shortlist.core.progress import Advance
+from shortlist.core.progress import Silent
 from shortlist.data import prepared
 from shortlist.models.catalogue import check_models
 from shortlist.pipeline.run import Run
@@ -48,7 +47,7 @@ model = {name = "wide_deep", embedding_dim = 4, hidden = []}
 """
 
 
-class Written:
+class Written(Silent):
     """Keeps the stages that were done, and those that were left as they were."""
 
     def __init__(self) -> None:
@@ -59,10 +58,6 @@ class Written:
     def say(self, stage: str, message: str) -> None:
         self.lines.append(message)
         (self.left if message.startswith("done before") else self.done).append(stage)
-
-    @contextlib.contextmanager
-    def bar(self, stage: str, total: int, unit: str) -> Iterator[Advance]:
-        yield lambda units, facts: None
 
 
 @pytest.fixture(scope="module")
@@ -184,3 +179,32 @@ def test_a_metric_that_cannot_be_measured_is_told_before_anything_is_done(
     with pytest.raises(UserError, match=said):
         wrong.walk()
     assert not (tmp_path / "run").exists()
+
+
+def test_stages_of_the_same_inputs_are_shared_and_left_alone(tables: Path, folder: Path, tmp_path: Path) -> None:
+    before = (folder / "retrieval" / "stage.json").read_bytes()
+    other, reporter = run(tables, tmp_path / "other", "evaluation.max_users=4")
+    other.share(folder)
+    other.walk()
+
+    assert reporter.left == ["prepare", "retrieval"]
+    shared, own = (run_ / "prepared" / "manifest.json" for run_ in (other.folder, folder))
+    assert shared.stat().st_ino == own.stat().st_ino  # one file, of two names
+
+    trained, reporter = run(tables, tmp_path / "other", "retrieval.epochs=2")
+    trained.share(folder)
+    trained.walk("train")
+
+    assert reporter.left == ["prepare"]
+    assert (other.folder / "retrieval" / "stage.json").read_bytes() != before
+    assert (folder / "retrieval" / "stage.json").read_bytes() == before
+    assert not [path for path in other.folder.iterdir() if path.name.endswith((".old", ".partial"))]
+
+
+def test_a_stage_that_is_done_is_not_replaced_by_another_runs(tables: Path, folder: Path, tmp_path: Path) -> None:
+    other, _ = run(tables, tmp_path / "other")
+    other.walk("train")
+    before = (other.folder / "retrieval" / "stage.json").stat().st_ino
+    other.share(folder)
+
+    assert (other.folder / "retrieval" / "stage.json").stat().st_ino == before

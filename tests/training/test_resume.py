@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 
 from shortlist.core.errors import DataError
-from shortlist.core.progress import Advance
+from shortlist.core.progress import Silent
 from shortlist.training import checkpoint
 from shortlist.training.checkpoint import Checkpoint, Checkpoints
 from shortlist.training.precision import Precision
@@ -22,7 +21,7 @@ class Interrupted(Exception):
     """What stops a fit here."""
 
 
-class Written:
+class Written(Silent):
     """Keeps what was said."""
 
     def __init__(self) -> None:
@@ -30,10 +29,6 @@ class Written:
 
     def say(self, stage: str, message: str) -> None:
         self.lines.append(f"{stage}: {message}")
-
-    @contextlib.contextmanager
-    def bar(self, stage: str, total: int, unit: str) -> Iterator[Advance]:
-        yield lambda units, facts: None
 
 
 def raising(*when: tuple[int, int]) -> Callable[[int, int], None]:

@@ -1,4 +1,4 @@
-"""One process at a time in a folder."""
+"""One process at a time in a folder, or after another at a file."""
 
 from __future__ import annotations
 
@@ -41,6 +41,18 @@ def only_one(folder: Path) -> Iterator[None]:
             yield
         finally:
             _write(file, None)
+
+
+@contextlib.contextmanager
+def in_turn(path: Path) -> Iterator[None]:
+    """Hold the lock of the file `path`, which is made if it is not there; wait for whoever holds it before."""
+    with path.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX)
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:
+                raise
+        yield
 
 
 def _write(file: TextIO, holder: dict[str, str | float] | None) -> None:

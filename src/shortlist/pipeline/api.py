@@ -21,6 +21,7 @@ from shortlist.core.errors import RecipeError
 from shortlist.core.progress import Reporter, Silent
 from shortlist.models.catalogue import check_models
 from shortlist.pipeline.run import Run
+from shortlist.pipeline.watch import Unwatched, Watch
 from shortlist.recipe import read
 from shortlist.recipe.sections import Recipe
 
@@ -38,13 +39,19 @@ def prepare(
     folder: str | Path | None = None,
     reporter: Reporter | None = None,
     force: bool = False,
+    watch: Watch | None = None,
 ) -> Run:
-    """Prepare the recipe's tables in `folder` (default `runs/NAME`), unless that is done and unchanged."""
+    """Prepare the recipe's tables in `folder` (default `runs/NAME`), unless that is done and unchanged.
+
+    `watch` looks on at this and at what `fit` and `evaluate` do with the run: `sl.MlflowWatch()` records it.
+    """
     if not isinstance(recipe, Recipe):
         recipe = load_recipe(recipe)
     elif problems := check_models(recipe.model_dump(by_alias=True, exclude_defaults=True)):
         raise RecipeError(problems, recipe.name)
-    run = Run(recipe, Path(folder or Path("runs") / recipe.name), reporter or Silent(), force)
+    run = Run(
+        recipe, Path(folder or Path("runs") / recipe.name), reporter or Silent(), force, watch=watch or Unwatched()
+    )
     run.walk("prepare")
     return run
 

@@ -20,6 +20,7 @@ from shortlist.bundle.recommender import Recommender
 from shortlist.core.files import (
     clear_unfinished,
     fingerprint,
+    link_or_copy,
     read_json,
     remove_folder,
     sha256,
@@ -28,7 +29,7 @@ from shortlist.core.files import (
 )
 from shortlist.core.lock import only_one
 from shortlist.core.profile import span
-from shortlist.core.progress import Reporter, Silent
+from shortlist.core.progress import Overheard, Reporter, Silent
 from shortlist.core.threads import cpu_threads
 from shortlist.core.version import __version__
 from shortlist.data.prepare import prepare
@@ -43,6 +44,7 @@ from shortlist.funnel.calibration import calibration_to_json
 from shortlist.pipeline.sources import copy_sources, index_sources, open_trained, train_source
 from shortlist.pipeline.stages import Stage, Upto, before, depends, marker, stages_upto
 from shortlist.pipeline.times import Times
+from shortlist.pipeline.watch import Unwatched, Watch
 from shortlist.recipe.sections import Recipe, sources_of
 
 WEIGHTS = (0.0, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0)
@@ -60,6 +62,8 @@ class Run:
     """Do every stage again, once."""
     times: Times | None = None
     """Where to record what took how long."""
+    watch: Watch = field(default_factory=Unwatched)
+    """Who looks on."""
     _made: set[Stage] = field(default_factory=set, init=False, repr=False, compare=False)
     """What this run has done itself."""
     _fingerprints: dict[Stage, str] = field(default_factory=dict, init=False, repr=False, compare=False)
@@ -72,8 +76,8 @@ class Run:
         # A misspelt metric is told before the models train, not after.
         list_metrics(self.recipe.evaluation.metrics)
         stages = stages_upto(self.recipe, upto)
-        done = all(self._is_done(stage) for stage in stages)
-        with contextlib.nullcontext() if done else self._alone():
+        done = all(self.is_done(stage) for stage in stages)
+        with contextlib.nullcontext() if done else self._at_work():
             for stage in stages:
                 self._do(stage)
 
@@ -86,10 +90,33 @@ class Run:
         found: dict[str, Any] = read_json(self.folder / "metrics.json")
         return found
 
+    def share(self, other: Path) -> None:
+        """Take the stages up to training that the run in another folder has of the same inputs, without a second copy.
+
+        What is done here stays. The files get a second name: what either run does anew later leaves the other alone.
+        Nobody may be at work in the other folder meanwhile.
+        """
+        with only_one(self.folder):
+            for stage in stages_upto(self.recipe, "train"):
+                inputs_are_here = all((self.folder / marker(stage)).is_file() for stage in before(self.recipe, stage))
+                if inputs_are_here and not self.is_done(stage) and self._has(stage, other):
+                    source, target = ((folder / marker(stage)).parent for folder in (other, self.folder))
+                    with whole_folder(target) as draft:
+                        shutil.copytree(source, draft, copy_function=_linked, dirs_exist_ok=True)
+
     @cached_property
     def prepared(self) -> Prepared:
         """The prepared data."""
         return Prepared.open(self.folder / "prepared", self.recipe.compute.cache_gib)
+
+    def fingerprint_of(self, stage: Stage) -> str:
+        """Of all that the stage's result depends on, the results before it included."""
+        results = [sha256(self.folder / marker(earlier)) for earlier in before(self.recipe, stage)]
+        return fingerprint([self._own_fingerprint(stage), results])
+
+    def is_done(self, stage: Stage) -> bool:
+        """Whether the stage's result is there and of the same inputs."""
+        return (not self.force or stage in self._made) and self._has(stage, self.folder)
 
     def negatives(self) -> Ints | None:
         """What the trained sources propose to each user, where the ranker's negatives come from there."""
@@ -98,6 +125,12 @@ class Run:
         with span("candidates"):
             source = open_trained(self.prepared, self.recipe, self.folder)
             return negatives_of_users(self.prepared, self.recipe, source, self.reporter)
+
+    @contextlib.contextmanager
+    def _at_work(self) -> Iterator[None]:
+        """Alone in the folder, and watched."""
+        with self._alone(), self.watch.walk(self):
+            yield
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
@@ -110,7 +143,7 @@ class Run:
 
     def _do(self, stage: Stage) -> None:
         """One stage, unless it is done and unchanged."""
-        if self._is_done(stage):
+        if self.is_done(stage):
             self.reporter.say(stage, "done before, nothing it depends on has changed")
             if stage == "evaluate":
                 self.reporter.say("report", str(self.folder / "report.html"))
@@ -120,38 +153,39 @@ class Run:
             "export": self._export,
             "evaluate": self._evaluate,
         }
-        with contextlib.nullcontext() if self.times is None else self.times.of(stage):
+        with contextlib.nullcontext() if self.times is None else self.times.of(stage), self.watch.stage(self, stage):
             work.get(stage, partial(self._train, stage))()
         self._made.add(stage)
 
     def _prepare(self) -> None:
         """Tables to shards."""
-        prepare(self.recipe, self.folder / "prepared", self.reporter, fingerprint=self._fingerprint("prepare"))
+        prepare(self.recipe, self.folder / "prepared", self.reporter, fingerprint=self.fingerprint_of("prepare"))
         self.__dict__.pop("prepared", None)
 
     def _train(self, stage: Stage) -> None:
         """Train one stage into its folder, whole or not at all, going on from what a killed process has saved of it."""
         started = time.perf_counter()
         checkpoints = partial(self._checkpoints, stage)
+        reporter = Overheard(self.reporter, partial(self.watch.epoch, self))
         with whole_folder(self.folder / stage) as draft:
             if stage == "ranking":
-                found = self._train_ranking(draft, checkpoints())
+                found = self._train_ranking(draft, checkpoints(), reporter)
             else:
-                found = train_source(self.prepared, self.recipe, stage, draft, checkpoints, self.reporter)
+                found = train_source(self.prepared, self.recipe, stage, draft, checkpoints, reporter)
             facts = {**self._facts(stage, started), "version": __version__, **found}
             write_json(draft / Path(marker(stage)).name, facts)
         remove_folder(checkpoints_folder(self.folder / stage))
 
-    def _train_ranking(self, draft: Path, checkpoints: Path) -> dict[str, Any]:
+    def _train_ranking(self, draft: Path, checkpoints: Path, reporter: Reporter) -> dict[str, Any]:
         with span("import"):
             from shortlist.training.stages import train_ranking
 
-        train_ranking(self.prepared, self.recipe, draft, checkpoints, self.reporter, self.negatives())
+        train_ranking(self.prepared, self.recipe, draft, checkpoints, reporter, self.negatives())
         return {}
 
     def _checkpoints(self, stage: Stage) -> Path:
         """Where the stage's checkpoints go; those of other inputs are removed."""
-        return checkpoints_of(self.folder / stage, self._fingerprint(stage), partial(self.reporter.say, stage))
+        return checkpoints_of(self.folder / stage, self.fingerprint_of(stage), partial(self.reporter.say, stage))
 
     def _export(self) -> None:
         """Models to a bundle, with the weight between the stages chosen on validation."""
@@ -171,7 +205,7 @@ class Run:
         started = time.perf_counter()
         with span("evaluate"):
             metrics = evaluate(self.recommender(), self.prepared, self.reporter, settings=self.recipe.evaluation)
-            metrics["fingerprint"] = self._fingerprint("evaluate")
+            metrics["fingerprint"] = self.fingerprint_of("evaluate")
             metrics["timings_s"] = {**self._timings(), **metrics.get("timings_s", {})}
             metrics["seconds"] = round(time.perf_counter() - started, 3)
             report = write_report(self.folder, metrics, self.recommender(), self.prepared)
@@ -244,27 +278,19 @@ class Run:
     def _load(self, bundle: Path) -> Recommender:
         return Recommender.load(bundle, threads=cpu_threads(self.recipe.compute.threads), verify=False)
 
-    def _fingerprint(self, stage: Stage) -> str:
-        """Of all that the stage's result depends on, the results before it included."""
-        results = [sha256(self.folder / marker(earlier)) for earlier in before(self.recipe, stage)]
-        return fingerprint([self._own_fingerprint(stage), results])
-
     def _own_fingerprint(self, stage: Stage) -> str:
         """Of settings and source files, as they were when first asked for."""
         if stage not in self._fingerprints:
             self._fingerprints[stage] = fingerprint(depends(self.recipe, stage))
         return self._fingerprints[stage]
 
-    def _is_done(self, stage: Stage) -> bool:
-        """Whether the stage's result is there and of the same inputs."""
-        left = self.folder / marker(stage)
-        if (self.force and stage not in self._made) or not left.is_file():
-            return False
-        found: str = read_json(left).get("fingerprint")
-        return found == self._fingerprint(stage)
+    def _has(self, stage: Stage, folder: Path) -> bool:
+        """Whether a folder has the stage's result of this run's inputs."""
+        left = folder / marker(stage)
+        return left.is_file() and bool(read_json(left).get("fingerprint") == self.fingerprint_of(stage))
 
     def _facts(self, stage: Stage, started: float) -> dict[str, Any]:
-        return {"fingerprint": self._fingerprint(stage), "seconds": round(time.perf_counter() - started, 3)}
+        return {"fingerprint": self.fingerprint_of(stage), "seconds": round(time.perf_counter() - started, 3)}
 
     def _timings(self) -> dict[str, float]:
         """Seconds of the stages before evaluation, as their markers have them."""
@@ -285,6 +311,10 @@ def run_stages(
     run = Run(recipe, Path(folder), reporter, force, times)
     run.walk(upto)
     return run
+
+
+def _linked(source: str, target: str) -> None:
+    link_or_copy(Path(source), Path(target))
 
 
 def checkpoints_folder(trained: Path) -> Path:

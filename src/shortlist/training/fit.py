@@ -191,6 +191,7 @@ class _Fit(Generic[Step]):
         now.best, now.since_best = (score, 0) if is_best else (now.best, now.since_best + 1)
         now.epoch, now.batch, now.rows, now.seconds, now.loss_sum = now.epoch + 1, 0, 0, 0.0, 0.0
         self._save(is_best)
+        self.reporter.epoch(self.task.name, entry)
 
     def _train(self) -> None:
         """The batches of an epoch that are left."""
