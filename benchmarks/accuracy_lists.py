@@ -31,7 +31,7 @@ from shortlist.schema import Split
 
 SEEDS = 3
 HOW = (
-    "A training's epoch is the one with the best recall@100 of at most 10,000 validation requests; settings are those "
+    "A training's epoch is the one with the best NDCG@10 of at most 10,000 validation requests; settings are those "
     "with the best {} of all of them. What answers is the exported bundle, as it would be served. Models that are "
     "fitted in one go are the same with every seed. Seconds are those of training on all cores, validation included."
 )

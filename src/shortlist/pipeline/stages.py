@@ -86,7 +86,8 @@ def depends(recipe: Recipe, stage: Stage) -> list[Any]:
             return [sections["evaluation"]]
         case _:
             settings = sources_of(recipe)[stage].model_dump(mode="json", exclude={"quota"})
-            return [settings, seen, *_arithmetic(recipe.compute)]
+            # What lists are validated by depends on whether a ranker comes after them.
+            return [settings, seen, recipe.ranking is None, *_arithmetic(recipe.compute)]
 
 
 def _quotas(recipe: Recipe) -> dict[str, int]:

@@ -23,7 +23,7 @@ from shortlist.funnel.sources.folder import Surroundings, open_source, write_fit
 from shortlist.models.base import Interactions, MatrixModel
 from shortlist.recipe.sections import Recipe
 from shortlist.schema import Side, Split
-from shortlist.training.recall import ValidationRecall
+from shortlist.training.validation_lists import ValidationLists
 
 BATCH = 512
 """Validation users asked for at once."""
@@ -38,7 +38,7 @@ def fit_matrix(
     """
     started = time.perf_counter()
     threads = cpu_threads(recipe.compute.threads)
-    log, validation = interactions(prepared), ValidationRecall(prepared, recipe)
+    log, validation = interactions(prepared), ValidationLists(prepared, recipe)
     with span("fit"):
         fitted = model.fit(log, threads, recipe.seed)
     folder.mkdir(parents=True)
@@ -74,7 +74,7 @@ def interactions(prepared: Prepared) -> Interactions:
     )
 
 
-def _lists(source: Source, prepared: Prepared, validation: ValidationRecall) -> Ints:
+def _lists(source: Source, prepared: Prepared, validation: ValidationLists) -> Ints:
     """item_UK for the held-out users."""
     asked = requests_of(prepared, validation.held_out, BATCH)
     return np.concatenate([source(requests, validation.cutoff).item_UK for _, requests in asked])

@@ -1,4 +1,4 @@
-"""Fitting a retrieval model on pairs of a request and an item; recall of validation users over all items."""
+"""Fitting a retrieval model on pairs of a request and an item; validated by lists over all items."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from shortlist.schema import Split
 from shortlist.training.contrast import Contrast, Drawn
 from shortlist.training.device import batches_ahead
 from shortlist.training.labelled import Labelled, labelled_rows
-from shortlist.training.recall import ValidationRecall
+from shortlist.training.validation_lists import ValidationLists
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class RetrievalTask:
                 f"retrieval has {len(self.events)} relevant training events, and needs at least 2: "
                 "look at the first of [schema] targets, which says what is relevant, and at [split]"
             )
-        self.validation = ValidationRecall(prepared, recipe)
+        self.validation = ValidationLists(prepared, recipe)
         self.metric = self.validation.metric
 
     def rows_per_epoch(self) -> int:
@@ -98,5 +98,5 @@ class RetrievalTask:
         return self.contrast.loss(query_BD, step.beside)
 
     def validate(self) -> dict[str, float]:
-        """Recall over the whole catalogue."""
+        """Metrics of lists over the whole catalogue."""
         return self.validation.of(self.validation.lists(self.model, self.gather))

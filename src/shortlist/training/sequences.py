@@ -25,7 +25,7 @@ from shortlist.recipe.retrieval import Retrieval
 from shortlist.recipe.sections import Recipe
 from shortlist.training.contrast import Contrast, Drawn
 from shortlist.training.device import batches_ahead
-from shortlist.training.recall import ValidationRecall
+from shortlist.training.validation_lists import ValidationLists
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class SequenceTask:
             )
         self.gather = Gather(prepared, settings.history, past=past, trim=True, collect=collect_on(device))
         self.contrast = Contrast(model, self.sequences.count_I, settings, self.gather, recipe.seed, device)
-        self.validation = ValidationRecall(prepared, recipe)
+        self.validation = ValidationLists(prepared, recipe)
         self.metric = self.validation.metric
         self.nothing = Batch.of(_rows(_no_history(len(model.query_inputs.past))), device)
 
@@ -103,7 +103,7 @@ class SequenceTask:
         return self.contrast.loss(state_PD, step.drawn)
 
     def validate(self) -> dict[str, float]:
-        """Recall over the whole catalogue."""
+        """Metrics of lists over the whole catalogue."""
         return self.validation.of(self.validation.lists(self.model, self.gather))
 
 

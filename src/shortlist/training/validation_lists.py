@@ -1,4 +1,8 @@
-"""The recall that retrieval is validated by: over the whole catalogue, of some validation users.
+"""The lists that retrieval is validated by: over the whole catalogue, for some validation users.
+
+Where a ranker comes after it, retrieval is to have found what the ranker may put first: recall of a long list decides.
+Where none does, its list is what people see: NDCG@10 decides. The two need not agree: with more training, or less of a
+penalty, the first places of lists may get better while their ends get worse.
 
 Legend: U held-out users, B of them, I item rows, K candidates, D dim.
 """
@@ -17,27 +21,32 @@ from shortlist.features.rows import Floats, HistoryRows, Ints, Longs
 from shortlist.funnel.columns import latest
 from shortlist.funnel.sources.folder import eligible_items
 from shortlist.index.exact import ExactIndex
+from shortlist.metrics.ndcg import ndcg
 from shortlist.metrics.recall import recall
 from shortlist.models.base import RetrievalModel
 from shortlist.nn.batch import Batch
 from shortlist.recipe.sections import Recipe
 from shortlist.schema import Split
 
-LONGEST = 100
-"""Length of the lists that are looked at; in a small catalogue a tenth of it, or every list would be perfect."""
+LONGEST, SHOWN = 100, 10
+"""Length of the lists that are looked at, and of what people see of them; in a small catalogue at most a tenth of it,
+or every list would be perfect."""
 USERS = 10_000
 """Most users that are asked for."""
 CHUNK = 1024
 """Rows encoded at once outside of training."""
 
 
-class ValidationRecall:
+class ValidationLists:
     """The held-out users of validation, and how good lists for them are."""
 
     def __init__(self, prepared: Prepared, recipe: Recipe) -> None:
         """DataError if no user has a relevant event in a validation split that there is to be."""
         self.cutoff = min(LONGEST, max(1, len(prepared.items) // 10))
-        self.metric = f"recall@{self.cutoff}" if recipe.split.valid else None
+        self.shown = min(SHOWN, self.cutoff)
+        names = (f"recall@{self.cutoff}", f"ndcg@{self.shown}")
+        self.names = names if recipe.ranking is not None else names[::-1]
+        self.metric = self.names[0] if recipe.split.valid else None
         self.eligible_I = eligible_items(recipe, prepared.item_train_count)
         seen, asked = recipe.funnel.exclude_seen, recipe.split.requests
         self.held_out: HeldOut = hold_out(prepared, Split.VALID, seen, USERS, recipe.seed, asked)
@@ -45,10 +54,13 @@ class ValidationRecall:
             raise DataError("no user has a relevant event in the validation split: make split.valid larger")
 
     def of(self, item_UK: Ints) -> dict[str, float]:
-        """The metric of lists for the held-out users, in their order; there is one."""
-        assert self.metric is not None
-        held_out = self.held_out
-        return {self.metric: float(recall(held_out.hits(item_UK), held_out.relevant_U, self.cutoff).mean())}
+        """The metrics of lists for the held-out users, in their order; the one that decides is the first."""
+        hits_UK, relevant_U = self.held_out.hits(item_UK), self.held_out.relevant_U
+        found = {
+            f"recall@{self.cutoff}": float(recall(hits_UK, relevant_U, self.cutoff).mean()),
+            f"ndcg@{self.shown}": float(ndcg(hits_UK, relevant_U, self.shown).mean()),
+        }
+        return {name: found[name] for name in self.names}
 
     def lists(self, model: RetrievalModel, gather: Gather[Batch]) -> Ints:
         """item_UK that a model finds for the held-out users, asked and answered as its source will be in the funnel.

@@ -28,6 +28,7 @@ from shortlist.schema import Column, Kind, Side, Split
 from shortlist.training.retrieval import RetrievalTask
 from shortlist.training.sequences import SequenceTask
 from shortlist.training.stages import build_retrieval
+from shortlist.training.validation_lists import ValidationLists
 from tests.evaluation import toy
 
 USERS, ITEMS, LENGTH = 12, 60, 4
@@ -143,4 +144,21 @@ def test_validation_looks_at_the_items_that_may_be_served(tmp_path: Path) -> Non
     of.model.candidate = lambda batch: torch.from_numpy(score_I)[batch.ids_BF]  # type: ignore[method-assign]
     of.model.query = lambda batch: torch.ones(len(batch.ids_BF), 1)  # type: ignore[method-assign]
 
-    assert of.validate() == {"recall@6": pytest.approx((USERS - 1) / USERS)}
+    share = pytest.approx((USERS - 1) / USERS)
+    assert of.validate() == {"ndcg@6": share, "recall@6": share}
+
+
+@pytest.mark.parametrize(("ranking", "decides"), [({}, "recall@6"), (None, "ndcg@6")])
+def test_what_people_see_decides_unless_a_ranker_comes_after(
+    data: Prepared, ranking: dict[str, Any] | None, decides: str
+) -> None:
+    stages = {"retrieval": {}, **({} if ranking is None else {"ranking": ranking})}
+    lists = ValidationLists(data, toy.recipe(**stages))
+    item_UK = np.random.default_rng(0).integers(1, ITEMS + 1, (len(lists.held_out), 6)).astype(np.int32)
+    found, hits_UK = lists.of(item_UK), lists.held_out.hits(item_UK)
+
+    assert lists.metric == decides == next(iter(found))
+    assert found["recall@6"] == pytest.approx(np.mean(hits_UK.sum(1) / lists.held_out.relevant_U))
+    gain_K = 1 / np.log2(2 + np.arange(6))
+    best_U = [gain_K[: min(6, relevant)].sum() for relevant in lists.held_out.relevant_U]
+    assert found["ndcg@6"] == pytest.approx(np.mean(hits_UK @ gain_K / best_U))
