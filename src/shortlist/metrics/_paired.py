@@ -11,7 +11,7 @@ import math
 import numpy as np
 
 from shortlist.metrics._arrays import FloatArray, LabelArray
-from shortlist.metrics._binary import binary_rows, placements
+from shortlist.metrics._binary import binary_rows, losses, placements, probability_rows
 from shortlist.metrics._interval import Estimate, mean_interval
 from shortlist.metrics._values import value_rows
 from shortlist.metrics.r2 import r2
@@ -73,6 +73,18 @@ def paired_r2(
     rest_N = np.square(target - b) - np.square(target - a) - value * spread_N
     rest, spread = mean_interval(rest_N, weight, confidence), np.average(spread_N, weights=weight)
     return Estimate(value, value + float(rest.low / spread), value + float(rest.high / spread))
+
+
+def paired_log_loss(
+    a_N: FloatArray, b_N: FloatArray, label_N: LabelArray, weight_N: FloatArray | None = None, confidence: float = 0.95
+) -> Estimate:
+    """`log_loss` of the probabilities a less that of b on the same rows, with its interval. Rows are independent.
+
+    Raises:
+        ValueError: as `log_loss`, or a confidence outside (0, 1).
+    """
+    a, b = probability_rows(a_N, label_N, weight_N), probability_rows(b_N, label_N, weight_N)
+    return mean_interval(losses(a) - losses(b), a.weight_N, confidence)
 
 
 def paired_accuracy(

@@ -25,6 +25,8 @@ class Line:
     points: Sequence[tuple[float, float]]
     dots: bool = True
     dashed: bool = False
+    joined: bool = True
+    """False for dots alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,7 @@ def _line(line: Line, x: Axis, y: Axis, right: float, bottom: float) -> Markup:
         points=" ".join(f"{a},{b}" for a, b, _, _ in placed),
         class_=f"line {line.colour}" + (" dashed" if line.dashed else ""),
     )
+    paths = [path] if line.joined else []
     dots = (
         [
             tag(
@@ -96,7 +99,7 @@ def _line(line: Line, x: Axis, y: Axis, right: float, bottom: float) -> Markup:
         if line.dots
         else []
     )
-    return joined([path, *dots])
+    return joined([*paths, *dots])
 
 
 def legend(entries: Sequence[tuple[object, str]]) -> Markup:
