@@ -14,7 +14,7 @@ def test_every_error_has_an_exit_code_of_its_own() -> None:
     named = [error for error in tree(ShortlistError) if error.__module__ == errors.__name__ and error is not UserError]
     codes = [error.exit_code for error in named]
 
-    assert len(codes) == 7
+    assert len(codes) == 8
     assert sorted(codes) == sorted(set(codes))
     assert 0 not in codes
 

@@ -6,7 +6,8 @@
     │   ├── DataError             a table is missing, broken or says something impossible   exit code 3
     │   ├── BundleError           a bundle is incomplete, altered or of another version     exit code 4
     │   ├── RequestError          a request to a recommender cannot be answered as it is    exit code 5
-    │   └── EnvironmentFault      no disk, no memory, an optional package is absent         exit code 6
+    │   ├── EnvironmentFault      no disk, no memory, an optional package is absent         exit code 6
+    │   └── GateError             a challenger is not better than the champion              exit code 8
     └── ParityError               the exported model disagrees with the trained one         exit code 7
 
 A message says what was expected, what was found, where, and what to do.
@@ -78,6 +79,12 @@ class EnvironmentFault(UserError):
     """The machine lacks something: disk, memory, an optional package, a free port."""
 
     exit_code = 6
+
+
+class GateError(UserError):
+    """A challenger that is not better than the champion, and so does not take its place."""
+
+    exit_code = 8
 
 
 class ParityError(ShortlistError):
