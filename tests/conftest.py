@@ -18,6 +18,9 @@ for _pool in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 # As `import shortlist` sets it, but tests import torch before.
 os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
 
+# Commands record their runs where they are called, which would be the repository; tests of that turn it on.
+os.environ["SHORTLIST_TRACKING"] = "0"
+
 # Whoever starts the tests in the background leaves Ctrl-C ignored, and every process that a test starts inherits that.
 if threading.current_thread() is threading.main_thread():
     signal.signal(signal.SIGINT, signal.default_int_handler)

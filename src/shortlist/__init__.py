@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from shortlist.pipeline.api import evaluate, fit, load_recipe, prepare
     from shortlist.pipeline.run import Run
     from shortlist.recipe.sections import Recipe
+    from shortlist.tracking.watch import MlflowWatch
 
 # Read when torch is imported. By default OpenMP's threads spin while they wait for one another; beside one other busy
 # process that made training on two cores thirty times slower (592 rows/s against 17,813 with waiting threads asleep).
@@ -20,6 +21,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 __all__ = [
     "Event",
+    "MlflowWatch",
     "Recipe",
     "Recommendation",
     "Recommender",
@@ -35,6 +37,7 @@ __all__ = [
 # Found when first asked for: a server that loads a bundle must not import torch, and `--help` nothing at all.
 _HOMES = {
     "Event": "shortlist.bundle.past_events",
+    "MlflowWatch": "shortlist.tracking.watch",
     "Recipe": "shortlist.recipe.sections",
     "Recommendation": "shortlist.bundle.recommender",
     "Recommender": "shortlist.bundle.recommender",

@@ -177,3 +177,37 @@ def test_ctrl_c_while_a_model_trains_keeps_what_was_done_and_nothing_half_writte
     again = shortlist(*words)
     assert again.code == 0
     assert again.err.count("done before") == 1
+
+
+@pytest.fixture
+def recording(shop: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The shop as the current folder, where commands record their runs."""
+    pytest.importorskip("mlflow", reason="mlflow is not here: pip install 'shortlist[mlflow]'")
+    monkeypatch.chdir(shop)
+    for name in ("SHORTLIST_TRACKING", "MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME"):
+        monkeypatch.delenv(name, raising=False)
+    return shop
+
+
+def test_a_command_records_its_run_and_says_where(recording: Path, shortlist: Shortlist) -> None:
+    said = shortlist("prepare", "films.toml")
+    again = shortlist("prepare", "films.toml")
+
+    assert said.code == 0
+    assert "of experiment films   see it with: mlflow ui" in said.err
+    assert (recording / "mlflow.db").is_file()
+    assert "tracking" not in again.err
+
+
+@pytest.mark.parametrize("way", ["option", "variable"])
+def test_recording_can_be_turned_off(
+    way: str, recording: Path, shortlist: Shortlist, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if way == "variable":
+        monkeypatch.setenv("SHORTLIST_TRACKING", "0")
+    said = shortlist("prepare", "films.toml", *(["--no-tracking"] if way == "option" else []))
+
+    assert said.code == 0
+    assert "tracking" not in said.err
+    assert not (recording / "mlflow.db").exists()
+    assert not (recording / "runs" / "films" / "tracking.json").exists()

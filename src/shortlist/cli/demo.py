@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from shortlist.cli.options import add_quiet_argument, reporter
+from shortlist.cli.options import add_quiet_argument, add_tracking_argument, reporter
+from shortlist.cli.stages import recorded
 
 if TYPE_CHECKING:
     from shortlist.bundle.recommender import Recommender
@@ -35,6 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--set", action="append", default=[], dest="overrides", metavar="SECTION.SETTING=VALUE", help="change a setting"
     )
     parser.add_argument("--force", action="store_true", help="do every stage again")
+    add_tracking_argument(parser)
     add_quiet_argument(parser)
 
 
@@ -45,14 +47,15 @@ def run(args: argparse.Namespace) -> int:
     for module in ("ibis", "torch"):
         need(module, "train", "`shortlist demo`")
     from shortlist.models.catalogue import check_models
-    from shortlist.pipeline import run_stages
+    from shortlist.pipeline import Run
     from shortlist.recipe import load_recipe
 
     folder, to = Path(args.folder), reporter(args)
     _simulate(args, folder / "data", to)
     recipe_file = _write_recipe(folder, to)
     recipe = load_recipe(recipe_file, args.overrides, check=check_models)
-    done = run_stages(recipe, folder / "runs" / recipe.name, to, force=args.force)
+    begun = Run(recipe, folder / "runs" / recipe.name, to, args.force)
+    done = recorded(args, begun, recipe_file, "evaluate")
     if not args.quiet:
         print("\n".join(["", *_sample(done.recommender()), "", *_next(recipe_file, done.folder)]))
     return 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from shortlist.cli.options import add_json_argument, add_recipe_arguments
+from shortlist.cli.options import add_json_argument, add_recipe_arguments, add_tracking_argument
 from shortlist.cli.stages import measure, print_run
 
 HELP = "measure a recipe's bundle on held-out users, after making it where that is not done"
@@ -17,6 +17,7 @@ EXAMPLES = """\
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments."""
     add_recipe_arguments(parser)
+    add_tracking_argument(parser)
     add_json_argument(parser)
 
 

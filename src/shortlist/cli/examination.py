@@ -26,6 +26,7 @@ _PURPOSE = {
     "tables": "to read tables: `init`, `prepare`",
     "train": "to train and export: `run`, `train`, `demo`",
     "serve": "to answer over HTTP: `serve`",
+    "mlflow": "to record runs, and for MLflow models: `run`, `train`, `evaluate`",
     "spark": 'to prepare tables on Spark: `compute.engine = "spark"`',
 }
 """Extras that people choose between; the others are bundles of these, or for developing Shortlist itself."""

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn, Protocol
 
 from shortlist.cli import (
+    bundle,
     compare_tasks,
     data,
     demo,
@@ -20,11 +21,15 @@ from shortlist.cli import (
     evaluate,
     init,
     prepare,
+    promote,
     recommend,
+    register,
+    reproduce,
     run,
     serve,
     similar,
     train,
+    tune,
 )
 from shortlist.cli.faults import guarded
 from shortlist.core.errors import UserError
@@ -53,9 +58,14 @@ VERBS: Mapping[str, Verb] = {
     "train": train,
     "evaluate": evaluate,
     "compare-tasks": compare_tasks,
+    "tune": tune,
     "recommend": recommend,
     "similar": similar,
     "serve": serve,
+    "bundle": bundle,
+    "register": register,
+    "promote": promote,
+    "reproduce": reproduce,
     "demo": demo,
     "doctor": doctor,
     "data": data,
@@ -70,7 +80,8 @@ start here:
 
 exit codes:
   0 done    1 a bug    2 the command line or the recipe    3 the data    4 a bundle
-  5 a request    6 the machine: disk, memory, a package, a port    7 parity    130 interrupted
+  5 a request    6 the machine: disk, memory, a package, a port    7 parity
+  8 a check that failed: not better, not reproduced    130 interrupted
 """
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +13,8 @@ if TYPE_CHECKING:
     from shortlist.recipe import Recipe
 
 
-def add_recipe_arguments(parser: argparse.ArgumentParser) -> None:
-    """RECIPE and what says where its data and its run are."""
+def add_source_arguments(parser: argparse.ArgumentParser) -> None:
+    """RECIPE, what is changed of it, and where its tables are."""
     parser.add_argument(
         "recipe", nargs="?", default="shortlist.toml", metavar="RECIPE", help="recipe file (default: shortlist.toml)"
     )
@@ -26,6 +27,11 @@ def add_recipe_arguments(parser: argparse.ArgumentParser) -> None:
         help="change one setting of the recipe for this run; repeatable",
     )
     parser.add_argument("--data", metavar="DIR", help="folder of the tables (default: the recipe's own folder)")
+
+
+def add_recipe_arguments(parser: argparse.ArgumentParser) -> None:
+    """RECIPE and what says where its data and its run are."""
+    add_source_arguments(parser)
     add_runs_argument(parser)
     parser.add_argument("--force", action="store_true", help="redo stages that are done and unchanged, too")
     parser.add_argument("--profile", action="store_true", help="say afterwards which part of the work took how long")
@@ -45,6 +51,18 @@ def add_quiet_argument(parser: argparse.ArgumentParser) -> None:
 def add_json_argument(parser: argparse.ArgumentParser) -> None:
     """`--json`."""
     parser.add_argument("--json", action="store_true", help="print the result as JSON; all else goes to standard error")
+
+
+def add_tracking_argument(parser: argparse.ArgumentParser) -> None:
+    """`--no-tracking`."""
+    parser.add_argument(
+        "--no-tracking", action="store_true", help="do not record the run with MLflow (or SHORTLIST_TRACKING=0)"
+    )
+
+
+def is_recorded(args: argparse.Namespace) -> bool:
+    """Whether the verb's runs are recorded with MLflow: what is not turned off is."""
+    return not args.no_tracking and os.environ.get("SHORTLIST_TRACKING", "1") not in ("", "0")
 
 
 def reporter(args: argparse.Namespace) -> Reporter:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from shortlist.cli.options import add_recipe_arguments
+from shortlist.cli.options import add_recipe_arguments, add_tracking_argument
 from shortlist.cli.stages import walk
 
 HELP = "read, check, split and encode a recipe's tables"
@@ -16,6 +16,7 @@ EXAMPLES = """\
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments."""
     add_recipe_arguments(parser)
+    add_tracking_argument(parser)
 
 
 def run(args: argparse.Namespace) -> int:

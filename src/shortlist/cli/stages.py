@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from shortlist.cli.options import print_json, read_recipe, reporter, run_folder
+from shortlist.cli.options import is_recorded, print_json, read_recipe, reporter, run_folder
 
 if TYPE_CHECKING:
     from shortlist.pipeline import Run
+    from shortlist.pipeline.stages import Upto
 
 
 class Walked(NamedTuple):
@@ -30,6 +33,23 @@ def begin(args: argparse.Namespace) -> Run:
     return Run(recipe, run_folder(args, recipe), reporter(args), args.force, Times() if args.profile else None)
 
 
+def recorded(args: argparse.Namespace, run: Run, recipe_file: Path, upto: Upto) -> Run:
+    """Do the stages up to one of them, recorded with MLflow unless that is turned off.
+
+    What was done before and recorded by nobody is recorded, too.
+    """
+    if not is_recorded(args):
+        run.walk(upto)
+        return run
+    from shortlist.tracking.watch import MlflowWatch
+
+    watch = MlflowWatch(recipe_file)
+    watched = replace(run, watch=watch)
+    watched.walk(upto)
+    watch.catch_up(watched)
+    return watched
+
+
 def profiled(run: Run) -> Walked:
     """The run with what took how long, which the reporter is told, where `--profile` asks for it."""
     if run.times is None:
@@ -43,11 +63,9 @@ def profiled(run: Run) -> Walked:
     return Walked(run, run.times.to_json())
 
 
-def walk(args: argparse.Namespace, upto: Literal["prepare", "train", "evaluate"]) -> Walked:
+def walk(args: argparse.Namespace, upto: Upto) -> Walked:
     """Do the stages up to one of them, each unless it is done and unchanged; `--profile` says what took how long."""
-    run = begin(args)
-    run.walk(upto)
-    return profiled(run)
+    return profiled(recorded(args, begin(args), Path(args.recipe), upto))
 
 
 def measure(args: argparse.Namespace) -> Walked:

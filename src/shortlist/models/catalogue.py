@@ -58,6 +58,11 @@ def matrix_model(choice: Model) -> MatrixModel:
     return built
 
 
+def config_of(section: Retrieval | Ranking) -> Settings:
+    """All settings of the model that a section of the recipe names, with the defaults of those it leaves out."""
+    return _config(RANKING if isinstance(section, Ranking) else RETRIEVAL, section.model, "model")
+
+
 def _told(inputs: Inputs, config: Settings) -> Inputs:
     """What a model is told of past events beside their items: what nothing reads is not gathered either."""
     reads_events = isinstance(config, EventSettings) and config.reads_events

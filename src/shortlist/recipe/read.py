@@ -88,11 +88,11 @@ def _override(values: dict[str, Any], entry: str) -> Problem | None:
         if not isinstance(child, dict):
             return Problem("--set", f"{key}: `{part}` is not a section")
         node = child
-    node[parts[-1]] = _toml_value(raw.strip())
+    node[parts[-1]] = toml_value(raw.strip())
     return None
 
 
-def _toml_value(raw: str) -> Any:
+def toml_value(raw: str) -> Any:
     """A TOML value; what is not TOML is taken as text, so that quotes may be left out in a shell."""
     try:
         return tomllib.loads(f"value = {raw}")["value"]

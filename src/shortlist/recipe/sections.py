@@ -16,6 +16,8 @@ from shortlist.recipe.score import score_problems
 from shortlist.recipe.sources import Data
 from shortlist.recipe.split import Split, validation_problems
 from shortlist.recipe.targets import TargetForms, observed_problems, relevance_problems, weight_problems
+from shortlist.recipe.tracking import Tracking
+from shortlist.recipe.tune import Tune
 
 
 class Schema(Settings):
@@ -170,6 +172,10 @@ class Recipe(Settings):
     """What is measured."""
     compute: Compute = Compute()
     """Where the work runs."""
+    tracking: Tracking = Tracking()
+    """What is recorded of it."""
+    tune: Tune | None = None
+    """What `shortlist tune` tries; nothing else reads it."""
 
     @field_validator("split")
     @classmethod
