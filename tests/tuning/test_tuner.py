@@ -29,6 +29,8 @@ from shortlist.schema import Split
 from shortlist.tuning import Found, tune
 from shortlist.tuning.outcome import as_json, table
 from shortlist.tuning.page import write_page
+from shortlist.tuning.space import distributions
+from shortlist.tuning.storage import open_storage, open_study
 from shortlist.tuning.trial import attempt
 
 RECIPE = """\
@@ -306,8 +308,24 @@ def test_after_kill_nine_no_trial_is_lost_and_none_is_done_twice(shop: Path) -> 
     said = Written()
     after = tune(shop / "shop.toml", ["tune.workers=2", "tune.trials=6"], None, shop / "killed", said)
 
-    assert len(after.trials) == 6
-    assert all(trial.state.name == "COMPLETE" for trial in after.trials)
+    # One may have been asked for just then, without all of its values: it never was a trial.
+    drawn = [trial for trial in after.trials if trial.params.keys() == after.plan.ranges.keys()]
+    assert [(trial.state.name, trial.user_attrs["message"]) for trial in drawn] == [("COMPLETE", "")] * 6
     again = [line.split()[2] for line in said.lines if line.startswith("tune trial")]
     assert told.split()[2] not in again
     assert 1 <= len(set(again)) == len(again) <= 5
+
+
+@pytest.mark.slow
+def test_a_trial_whose_process_was_killed_while_its_values_were_drawn_takes_nobodys_place(
+    shop: Path, tmp_path: Path
+) -> None:
+    runs = tmp_path / "runs"
+    first = tune(shop / "shop.toml", ["tune.trials=1"], None, runs, Silent(), out=tmp_path / "best.toml")
+    asymmetry = "retrieval.model.asymmetry"
+    drawn = distributions({asymmetry: first.plan.ranges[asymmetry]})
+    open_study(open_storage(first.plan.folder)).ask(drawn)  # of two values one
+    after = tune(shop / "shop.toml", ["tune.trials=2"], None, runs, Silent(), out=tmp_path / "best.toml")
+
+    assert [trial.state.name for trial in after.trials] == ["COMPLETE", "FAIL", "COMPLETE"]
+    assert [trial["state"] for trial in as_json(after)["trials"]] == ["finished", "not run", "finished"]

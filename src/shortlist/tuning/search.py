@@ -161,7 +161,7 @@ class _Search:
 
     def _is_over(self, began: float) -> bool:
         """Whether no further trial may begin."""
-        trials = tried(self.study.trials)
+        trials = [trial for trial in tried(self.study.trials) if trial.params.keys() == self.plan.ranges.keys()]
         late = self.tune.minutes is not None and time.monotonic() - began > 60 * self.tune.minutes
         ended = sorted((trial for trial in trials if trial.state.is_finished()), key=_end)
         found = scores(ended)
