@@ -48,7 +48,7 @@ def pruned_stage(plan: Plan, tune: Tune) -> Stage | None:
     """
     changed = {setting.partition(".")[0] for setting in plan.ranges}
     other_rows = any(setting.startswith("ranking.negatives") for setting in plan.ranges)
-    if not tune.prune or changed & {"data", "schema", "split"}:
+    if not tune.prune:
         return None
     if "retrieval" in changed:
         return "retrieval"
