@@ -150,7 +150,7 @@ def test_each_trial_is_told_and_shown(found: tuple[Found, Written]) -> None:
     facts = as_json(result)
     assert json.loads(json.dumps(facts, allow_nan=False)) == facts
     assert [trial["number"] for trial in facts["trials"]] == [0, 1, 2, 3]
-    assert all(trial["state"] == "finished" and trial["seconds"] > 0 for trial in facts["trials"])
+    assert [(trial["state"], trial["seconds"] > 0) for trial in facts["trials"]] == [("finished", True)] * 4
     told = [line for line in said.lines if line.startswith("tune trial")]
     assert len(told) == 4
     assert "as it stands" in table(result)

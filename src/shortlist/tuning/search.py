@@ -172,7 +172,7 @@ class _Search:
     def _tell(self, job: Job, outcome: Outcome) -> None:
         """Keep how a trial ended, say it, and leave no files but those of the best one."""
         trial = trial_id(self.storage, job.number)
-        self.storage.set_trial_user_attr(trial, SECONDS, round(outcome.seconds, 1))
+        self.storage.set_trial_user_attr(trial, SECONDS, round(outcome.seconds, 3))
         self.storage.set_trial_user_attr(trial, MESSAGE, outcome.message)
         self.study.tell(job.number, outcome.score, _STATES[outcome.state])
         is_best = outcome.score is not None and outcome.score > self.best
