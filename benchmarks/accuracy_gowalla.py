@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -35,11 +36,16 @@ PUBLISHED: Mapping[str, Published] = {
     "SimpleX": Published(values=(0.1872, 0.1557), source="Mao et al., CIKM 2021; its epoch was chosen on test"),
 }
 GOALS = {"the best of any published": (0.1872, 0.1580)}
+NEIGHBOURS = tuple(
+    {"model": {"similarity": similarity, "neighbours": neighbours}}
+    for similarity, neighbours in itertools.product(("cosine", "normalised", "tfidf", "bm25"), (10, 50, 200))
+)
+"""What is tried of the nearest items: places are alike by few others, so that small neighbourhoods may do better."""
 FILTER = Entry(retrieval={"model": {"name": "graph_filter"}})
 TOWERS = {"epochs": 100, "batch_size": 1024, "patience": 5}
 ENTRIES: Mapping[str, Entry] = {
     "popularity": replace(POPULARITY, beside="ItemPop"),
-    "item_knn": replace(ITEM_KNN, beside="ItemKNN"),
+    "item_knn": replace(ITEM_KNN, choices=NEIGHBOURS, beside="ItemKNN"),
     "user_knn": USER_KNN,
     "ease": replace(ease(100, 250, 500), beside="EASE"),
     "als": ALS,
