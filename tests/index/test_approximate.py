@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import pytest
@@ -72,10 +72,10 @@ def check(
     query_UD: Floats,
     k: int,
     may: Callable[[int], Bools],
-    **bags: RaggedBag | None,
+    **limits: Any,
 ) -> None:
     """`may` says which rows each query may find; the naive way sorts all products, the lower row first of equals."""
-    item_UK, score_UK = index.search(query_UD, k, **bags)
+    item_UK, score_UK = index.search(query_UD, k, **limits)
 
     assert item_UK.shape == score_UK.shape == (len(query_UD), k)
     for u, query_D in enumerate(query_UD):
@@ -126,6 +126,28 @@ def test_a_filter_leaves_exactly_k(build: Build, share: float, few: int, monkeyp
 
     bags = {"exclude": RaggedBag.of(excluded), "allowed": RaggedBag.of(allowed)}
     check(build(vectors_ID), vectors_ID, query_UD, 5, may, **bags)
+
+
+@pytest.mark.parametrize("few", [0, 2**14])
+@pytest.mark.parametrize("share", [0.0, 0.01, 0.1, 0.5, 1.0])
+def test_a_mask_for_all_leaves_exactly_k(build: Build, share: float, few: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(approximate, "FEW", few)
+    vectors_ID, query_UD = vectors(ITEMS), vectors(3, 1)
+    random = np.random.default_rng(2)
+    within_I = random.random(ITEMS) < share
+    eligible_I = np.arange(ITEMS) % 7 > 0
+    kept = np.flatnonzero(within_I & eligible_I)
+    excluded = [kept[:1], kept[:0], np.array([1, 2, 3])]
+    allowed = [random.choice(np.arange(1, ITEMS), ITEMS // 2, replace=False) for _ in query_UD]
+
+    def may(u: int) -> Bools:
+        return within_I & eligible_I & ~np.isin(np.arange(ITEMS), excluded[u])
+
+    index = build(vectors_ID, eligible_I)
+    check(index, vectors_ID, query_UD, 5, may, exclude=RaggedBag.of(excluded), within_I=within_I)
+    limits = {"exclude": RaggedBag.of(excluded), "allowed": RaggedBag.of(allowed), "within_I": within_I}
+    check(index, vectors_ID, query_UD, 5, lambda u: may(u) & np.isin(np.arange(ITEMS), allowed[u]), **limits)
+    check(index, vectors_ID, query_UD, 5, lambda _: within_I & eligible_I, within_I=within_I)
 
 
 def test_a_filter_that_the_nearest_are_not_in_leaves_exactly_k(build: Build, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,6 +19,7 @@ from shortlist.features.rows import FeatureRows, FeatureTable, Ints, Longs, Ragg
 from shortlist.features.values import array_of, as_seconds
 from shortlist.features.vocabulary import Vocabulary
 from shortlist.funnel.columns import Requests, latest
+from shortlist.funnel.filters.masks import Masks
 from shortlist.schema import Side
 from shortlist.schema.columns import ROW_SIDES
 
@@ -31,6 +32,7 @@ class Asking:
     def __init__(self, bundle: Bundle) -> None:
         self.bundle = bundle
         self.id_of_item = item_id_column(bundle.items, bundle.schema)
+        self.masks = Masks(bundle.attributes)
 
     def requests(
         self,
@@ -42,6 +44,7 @@ class Asking:
         exclude: Sequence[Sequence[int | str]] | None,
         candidates: Sequence[Sequence[int | str]] | None,
         exclude_seen: bool | None,
+        filter: str | None,
     ) -> Requests:
         """See `Recommender.requests`."""
         user_U = _look_up(self.bundle.user_vocabulary, users)
@@ -63,6 +66,7 @@ class Asking:
             history=known,
             exclude=_joined(left_out) if left_out else RaggedBag.of([[]] * len(users)),
             allowed=None if candidates is None else self._items(candidates, len(users), "candidates"),
+            within_I=None if filter is None else self.masks(filter),
         )
 
     def rows(self, columns: Columns, history_length: int) -> FeatureRows:

@@ -27,9 +27,11 @@ def recommend_to(
     path: Path,
     k: int = 10,
     exclude_seen: bool | None = None,
+    *,
     reporter: Reporter = _SILENT,
+    filter: str | None = None,
 ) -> int:
-    """Write the best `k` items for each of `users`, ids of the bundle's own type; returns the number of rows.
+    """Write the best `k` items that `filter` keeps for each of `users`, ids of the bundle's own type; returns the rows.
 
     Columns: user_id, item_id, rank (int32, 1 is best), score (float32), source. One row group a batch of users; the
     file is whole or not there. A user never seen gets what new users get.
@@ -51,7 +53,7 @@ def recommend_to(
     ):
         for start in range(0, len(users), _USERS_A_BATCH):
             batch = users.slice(start, _USERS_A_BATCH)
-            requests = recommender.requests(batch.to_pylist(), exclude_seen=exclude_seen)
+            requests = recommender.requests(batch.to_pylist(), exclude_seen=exclude_seen, filter=filter)
             found = recommender.run(requests, k)
             columns = _columns(recommender, batch, found)
             writer.write_batch(pa.record_batch(columns, schema=schema))

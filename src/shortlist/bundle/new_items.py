@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from shortlist.bundle.manifest import write_manifest
-from shortlist.bundle.read import Bundle
+from shortlist.bundle.read import ATTRIBUTES, Bundle, write_table
 from shortlist.core.errors import RequestError
 from shortlist.core.suggest import did_you_mean
 from shortlist.features.base import ROW
@@ -26,6 +26,7 @@ from shortlist.features.rows import Ints
 from shortlist.features.values import array_of
 from shortlist.features.vocabulary import Vocabulary
 from shortlist.funnel.columns import Source
+from shortlist.funnel.filters.columns import separators, with_rows
 from shortlist.funnel.sources.towers import TowerSource
 from shortlist.recipe.sections import sources_of
 from shortlist.schema import Side
@@ -54,6 +55,7 @@ def with_items(bundle: Bundle, table: pa.Table | Mapping[str, Sequence[Any]]) ->
         items=bundle.items.with_rows(row_A, encoded),
         item_keys=all_keys,
         titles=_titles(bundle, columns, row_A, len(all_keys)),
+        attributes=_attributes(bundle, columns, row_A, len(all_keys)),
         positive_count=np.concatenate([bundle.positive_count, zeros]),
         train_count=np.concatenate([bundle.train_count, zeros]),
         item_vocabulary=Vocabulary.from_rows(all_keys[1:], np.arange(1, len(all_keys), dtype=np.int32)),
@@ -70,9 +72,9 @@ def write_items(bundle: Bundle, sources: Sequence[Source], folder: Path) -> None
         "positive_count": pa.array(bundle.positive_count),
         "title": bundle.titles,
     }
-    batch = pa.record_batch(columns)
-    with pa.OSFile(str(folder / "items.arrow"), "wb") as file, pa.ipc.new_file(file, batch.schema) as writer:
-        writer.write_batch(batch)
+    write_table(folder / "items.arrow", pa.record_batch(columns))
+    if bundle.attributes is not None:
+        write_table(folder / ATTRIBUTES, bundle.attributes)
     bundle.item_vocabulary.save(vocabulary_path(folder / "features", ITEM_ID))
     for stage, source in zip(sources_of(bundle.recipe), sources, strict=True):
         if isinstance(source, TowerSource):
@@ -82,8 +84,9 @@ def write_items(bundle: Bundle, sources: Sequence[Source], folder: Path) -> None
 
 
 def _columns(bundle: Bundle, table: pa.Table | Mapping[str, Sequence[Any]]) -> dict[str, pa.Array]:
-    """The table's columns by name; RequestError for one that no feature reads."""
+    """The table's columns by name; RequestError for one that nothing reads."""
     roles, read = bundle.recipe.schema_, bundle.encoders[Side.ITEM].sources
+    attributes = () if bundle.attributes is None else bundle.attributes.schema.names
     if not read:
         raise RequestError(
             "the items of this bundle have no features, so nothing would tell a new one from any other: name a table "
@@ -91,10 +94,12 @@ def _columns(bundle: Bundle, table: pa.Table | Mapping[str, Sequence[Any]]) -> d
         )
     if isinstance(table, Mapping):
         table = pa.table({name: array_of(list(values)) for name, values in table.items()})
-    known = {*read, *(name for name in (roles.item_id, roles.title) if name)}
+    known = {*read, *attributes, *(name for name in (roles.item_id, roles.title) if name)}
     for name in table.column_names:
         if name not in known:
-            raise RequestError(f"new items: no feature reads the column {name!r}.{did_you_mean(name, known)}")
+            raise RequestError(
+                f"new items: no feature and no filter reads the column {name!r}.{did_you_mean(name, known)}"
+            )
     if roles.item_id not in table.column_names:
         raise RequestError(
             f"new items: expected the column `{roles.item_id}` with their ids, found {', '.join(table.column_names)}"
@@ -118,6 +123,16 @@ def _keys(bundle: Bundle, columns: Mapping[str, pa.Array]) -> pa.Array:
         shown = ", ".join(repr(key) for key in twice[:SHOWN])
         raise RequestError(f"new items: expected one row for each, found several for {len(twice):,} ids: {shown}")
     return keys
+
+
+def _attributes(bundle: Bundle, columns: Mapping[str, pa.Array], row_A: Ints, items: int) -> pa.RecordBatch | None:
+    """The raw columns of all items; RequestError where a value does not fit its column."""
+    if bundle.attributes is None:
+        return None
+    try:
+        return with_rows(bundle.attributes, columns, row_A, items, separators(bundle.encoders[Side.ITEM]))
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise RequestError(f"new items: a value is of another kind than its column in the bundle: {error}") from error
 
 
 def _titles(bundle: Bundle, columns: Mapping[str, pa.Array], row_A: Ints, items: int) -> pa.Array:

@@ -23,6 +23,9 @@ from shortlist.recipe.sections import Recipe
 from shortlist.schema import Schema, Side
 from shortlist.schema.columns import ITEM_ID, USER_ID
 
+ATTRIBUTES = "attributes.arrow"
+"""Of a bundle whose items have columns to filter by."""
+
 
 @dataclass(frozen=True)
 class FunnelSettings:
@@ -66,6 +69,8 @@ class Bundle:
     encoders: dict[Side, Encoder]
     user_vocabulary: Vocabulary
     item_vocabulary: Vocabulary
+    attributes: pa.RecordBatch | None = None
+    """Raw columns of the items, as `funnel.filters.columns` stores them; None in a bundle that has none."""
     changed_A: Ints = field(default_factory=lambda: np.zeros(0, np.int32))
     """Rows of items that were added or altered since: the folder does not have them, or not as they are."""
 
@@ -92,6 +97,7 @@ class Bundle:
             encoders={side: Encoder.load(path / "features", side) for side in Side},
             user_vocabulary=Vocabulary.load(vocabulary_path(path / "features", USER_ID)),
             item_vocabulary=Vocabulary.load(vocabulary_path(path / "features", ITEM_ID)),
+            attributes=_table(path / ATTRIBUTES) if (path / ATTRIBUTES).is_file() else None,
         )
 
     @property
@@ -114,6 +120,12 @@ def _histories(path: Path) -> Histories:
     values = {name: batch.column(name).values.to_numpy() for name in batch.schema.names}
     items = RaggedBag(values["items"], batch.column("items").offsets.to_numpy())
     return Histories(Events(items, values["times"], values.get("types")), values["split"])
+
+
+def write_table(path: Path, batch: pa.RecordBatch) -> None:
+    """Write one of a bundle's tables, to be memory-mapped."""
+    with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, batch.schema) as writer:
+        writer.write_batch(batch)
 
 
 def _table(path: Path) -> pa.RecordBatch:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from shortlist.bundle.asking import Asking
 from shortlist.bundle.new_items import with_items, write_items
 from shortlist.bundle.past_events import Event
 from shortlist.bundle.read import Bundle
+from shortlist.bundle.reasons import Reasons, reasons
 from shortlist.bundle.similar import similar
 from shortlist.core.errors import RequestError
 from shortlist.core.files import whole_folder
@@ -26,6 +27,7 @@ from shortlist.funnel.columns import Candidates, Requests, Source, candidates_of
 from shortlist.funnel.predictions import Predictions
 from shortlist.funnel.rank import Rank
 from shortlist.funnel.session import Session
+from shortlist.funnel.sources.filled import filled
 from shortlist.funnel.sources.folder import Surroundings, mixed, open_sources
 from shortlist.funnel.sources.mixture import Mixture
 from shortlist.funnel.sources.popularity import PopularitySource
@@ -47,6 +49,8 @@ class Recommendation:
     predictions: dict[str, float | str] | None = None
     """Where there are several targets what is predicted of each: the probability of a binary one, the value of a
     regression, the likeliest class of a multi-class one."""
+    reasons: Reasons | None = None
+    """Why it is there, where that was asked for."""
 
 
 class Recommender:
@@ -150,6 +154,7 @@ class Recommender:
         exclude: Sequence[Sequence[Id]] | None = None,
         candidates: Sequence[Sequence[Id]] | None = None,
         exclude_seen: bool | None = None,
+        filter: str | None = None,
     ) -> Requests:
         """Encode U requests.
 
@@ -160,6 +165,7 @@ class Recommender:
             that tell the time are in the log's unit.
         exclude, candidates: items that must not be answered, and items to choose from.
         exclude_seen: leave out the items of the history; by default as the recipe says.
+        filter: choose from the items that it keeps, such as `category = "coffee" and price < 20`.
         """
         return self._asking.requests(
             users,
@@ -169,6 +175,7 @@ class Recommender:
             exclude=exclude,
             candidates=candidates,
             exclude_seen=exclude_seen,
+            filter=filter,
         )
 
     def run(self, requests: Requests, k: int, stages: str = "funnel", candidates: int | None = None) -> Candidates:
@@ -187,6 +194,8 @@ class Recommender:
         in_parts = rank is not None or isinstance(source, Mixture)
         wide = max(k, candidates or self.bundle.settings.candidates) if in_parts else k
         found = source(requests, min(wide, len(self.bundle.items) - 1))
+        if requests.within_I is not None:
+            found = filled(found, requests, source, self.popularity, k)
         return (found if rank is None else rank(requests, found)).top(k)
 
     def _check_items(self) -> None:
@@ -205,10 +214,28 @@ class Recommender:
         return named[stages]
 
     def recommend(
-        self, users: Sequence[Id | None], k: int = 10, exclude_seen: bool | None = None, **about: Any
+        self,
+        users: Sequence[Id | None],
+        k: int = 10,
+        exclude_seen: bool | None = None,
+        *,
+        explain: bool = False,
+        **about: Any,
     ) -> list[list[Recommendation]]:
-        """The best `k` items for each user, best first; `about` is what `requests` takes."""
-        return self.present(self.run(self.requests(users, exclude_seen=exclude_seen, **about), k))
+        """The best `k` items for each user, best first; `about` is what `requests` takes.
+
+        explain: say of each why it is there.
+        """
+        requests = self.requests(users, exclude_seen=exclude_seen, **about)
+        found = self.run(requests, k)
+        answers = self.present(found)
+        if not explain:
+            return answers
+        why = reasons(self.bundle, self.sources, requests, found)
+        return [
+            [replace(item, reasons=because) for item, because in zip(items, because_of, strict=True)]
+            for items, because_of in zip(answers, why, strict=True)
+        ]
 
     def similar(self, items: Sequence[Id], k: int = 10) -> list[list[Recommendation]]:
         """The `k` items most like each of these, itself not among them, by the cosine of their vectors."""

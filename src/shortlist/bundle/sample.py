@@ -9,6 +9,7 @@ import numpy as np
 from shortlist.bundle.read import Bundle
 from shortlist.features.base import Transform, VocabularyTransform
 from shortlist.features.numeric import Numeric
+from shortlist.funnel.filters.columns import kind_of
 from shortlist.schema import Side
 from shortlist.schema.columns import ROW_SIDES
 
@@ -27,6 +28,21 @@ def popular_items(bundle: Bundle, count: int) -> list[int | str]:
     rows = np.flatnonzero(bundle.eligible_I)[:count]
     ids: list[int | str] = bundle.item_keys.take(rows).to_pylist()
     return ids
+
+
+def sample_filter(bundle: Bundle) -> str | None:
+    """A filter that keeps the items that are like the most popular one in their first column of text."""
+    for name, column in zip(*_attributes(bundle), strict=True):
+        value = column[1].as_py() if len(column) > 1 and kind_of(column.type) == "text" else None
+        if value is not None and column.indices[1:].is_valid().sum().as_py() > len(column.dictionary):
+            quoted = value.replace("\\", "\\\\").replace('"', '\\"')
+            return f'`{name}` = "{quoted}"'
+    return None
+
+
+def _attributes(bundle: Bundle) -> tuple[list[str], list[Any]]:
+    batch = bundle.attributes
+    return ([], []) if batch is None else (batch.schema.names, batch.columns)
 
 
 def sample_row(bundle: Bundle) -> dict[str, Any]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shortlist.cli.options import add_json_argument, add_quiet_argument, print_json, reporter
 
 if TYPE_CHECKING:
+    from shortlist.bundle.reasons import Reasons
     from shortlist.bundle.recommender import Recommendation, Recommender
 
 HELP = "recommend items to users: to all of them, into a Parquet file, or to a few, on the screen"
@@ -16,6 +18,7 @@ EXAMPLES = """\
   shortlist recommend runs/shortlist/bundle                       every user, into recommendations.parquet
   shortlist recommend runs/shortlist/bundle --user 42 --user 43   two users, to read
   shortlist recommend bundle --history '["mug-3"]'                 a new visitor or session who did this
+  shortlist recommend bundle --user 42 --filter 'category = "coffee" and price < 20' --explain
   shortlist recommend bundle --users vip.csv --k 50 --output vip.parquet
   shortlist recommend bundle --user 42 --json | jq '.[0].items[0].item_id'"""
 
@@ -35,6 +38,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="JSON",
         help='what the user, or nobody known, has just done: \'[12, {"item": 17, "type": "cart"}]\', oldest first',
     )
+    parser.add_argument(
+        "--filter", metavar="CONDITION", help="choose from these items: 'category = \"coffee\" and price < 20'"
+    )
+    parser.add_argument("--explain", action="store_true", help="say why each item is there; with --user or --history")
     parser.add_argument("--k", type=int, default=10, metavar="N", help="items for each user (default: 10)")
     parser.add_argument(
         "--output", default="recommendations.parquet", metavar="FILE", help="Parquet file (default: %(default)s)"
@@ -52,6 +59,8 @@ def run(args: argparse.Namespace) -> int:
 
     if args.users and args.history:
         raise UserError("--history is that of one user: name them with --user, or leave --users out for somebody new")
+    if args.explain and not (args.user or args.history):
+        raise UserError("--explain is for the screen: name users with --user, or somebody new by --history")
     recommender = Recommender.load(args.bundle, args.threads)
     if args.user or args.history:
         _show(args, recommender)
@@ -74,7 +83,9 @@ def _write(args: argparse.Namespace, recommender: Recommender) -> None:
     if args.users:
         column = bundle.recipe.schema_.user_column or "user_id"
         ids = as_user_ids(bundle, read_user_ids(Path(args.users), column))
-    rows = recommend_to(recommender, ids, Path(args.output), args.k, _seen(args), reporter(args))
+    rows = recommend_to(
+        recommender, ids, Path(args.output), args.k, _seen(args), reporter=reporter(args), filter=args.filter
+    )
     reporter(args).say("recommend", f"{len(ids):,} users, {rows:,} rows in {args.output}")
     if args.json:
         print_json({"output": args.output, "users": len(ids), "rows": rows})
@@ -89,7 +100,9 @@ def _show(args: argparse.Namespace, recommender: Recommender) -> None:
     ids = as_user_ids(recommender.bundle, pa.array(args.user or [None], pa.string()))
     known = [bool(row) for row in recommender.bundle.user_vocabulary.lookup(ids)]
     history = [parse_events(args.history)] * len(ids) if args.history else None
-    answers = recommender.recommend(ids.to_pylist(), args.k, _seen(args), history=history)
+    answers = recommender.recommend(
+        ids.to_pylist(), args.k, _seen(args), history=history, filter=args.filter, explain=args.explain
+    )
     if args.json:
         users = zip(ids.to_pylist(), known, answers, strict=True)
         print_json([{"user_id": user, "known": seen, "items": _as_dicts(items)} for user, seen, items in users])
@@ -103,16 +116,34 @@ def _show(args: argparse.Namespace, recommender: Recommender) -> None:
 def _as_dicts(items: list[Recommendation]) -> list[dict[str, Any]]:
     dicts = []
     for rank, i in enumerate(items, 1):
-        told = {"rank": rank, "item_id": i.item_id, "score": i.score, "source": i.source, "title": i.title}
-        dicts.append(told if i.predictions is None else {**told, "predictions": i.predictions})
+        told: dict[str, Any] = {
+            "rank": rank,
+            "item_id": i.item_id,
+            "score": i.score,
+            "source": i.source,
+            "title": i.title,
+        }
+        told |= {} if i.predictions is None else {"predictions": i.predictions}
+        dicts.append(told if i.reasons is None else {**told, "reasons": asdict(i.reasons)})
     return dicts
 
 
 def table_lines(items: list[Recommendation]) -> list[str]:
-    """One line an item: rank, score, id, title, source."""
+    """One line an item: rank, score, id, title, source; and where they are known the reasons below it."""
     width = max((len(str(item.item_id)) for item in items), default=0)
     named = max((len(item.title or "") for item in items), default=0)
-    return [
-        f"  {rank:>3}  {i.score:>8.3f}  {i.item_id!s:<{width}}  {i.title or '':<{named}}  {i.source}".rstrip()
-        for rank, i in enumerate(items, 1)
-    ]
+    lines = []
+    for rank, i in enumerate(items, 1):
+        lines.append(
+            f"  {rank:>3}  {i.score:>8.3f}  {i.item_id!s:<{width}}  {i.title or '':<{named}}  {i.source}".rstrip()
+        )
+        lines += [] if i.reasons is None else [f"{'':>17}{line}" for line in _reason_lines(i.reasons)]
+    return lines
+
+
+def _reason_lines(why: Reasons) -> list[str]:
+    ranking = "" if why.ranking is None else f", ranking {why.ranking:.3f}"
+    lines = [f"retrieval {why.retrieval:.3f}{ranking}; proposed by {', '.join(why.sources)}"]
+    if why.history:
+        lines.append("like " + ", ".join(f"{near.title or near.item_id} ({near.cosine:.2f})" for near in why.history))
+    return [*lines, *why.rules]

@@ -17,6 +17,8 @@ from shortlist.core.files import whole_folder, write_json
 from shortlist.core.profile import span
 from shortlist.core.progress import Reporter, Silent
 from shortlist.core.version import __version__
+from shortlist.data import attributes
+from shortlist.data.attributes import attribute_batch
 from shortlist.data.encoding import entity_batch, event_batches
 from shortlist.data.fitting import fit_features
 from shortlist.data.reading import Chosen, Tables, choose_features, id_setting, read_tables, split_column
@@ -99,6 +101,12 @@ class _Stage:
             batch = entity_batch(self.engine, encoders[side], entities[side], keyed.get(side), title)
             with span("write"):
                 write_batch(draft / f"{side}s.arrow", batch)
+        if Side.ITEM in keyed:
+            batch = attribute_batch(
+                self.engine, entities[Side.ITEM], keyed[Side.ITEM], self.recipe.schema_.item_id or ""
+            )
+            with span("write"):
+                write_batch(draft / attributes.FILE, batch)
         shards = self._write_events(draft, encoders, held, entities)
         return {
             "rows": held.rows,

@@ -24,7 +24,7 @@ from shortlist.features.rows import FeatureTable, Ints, Longs, RaggedBag
 from shortlist.schema import Schema, Split
 from shortlist.schema.columns import ITEM_ID, PAST_TYPE
 
-FORMAT = 2
+FORMAT = 3
 """Version of the folder's layout; a run prepares one of another version anew."""
 _KINDS: Mapping[str, Any] = {
     "item": np.int32,

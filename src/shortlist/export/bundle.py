@@ -12,10 +12,11 @@ from typing import Any
 import pyarrow as pa
 
 from shortlist.bundle.manifest import write_manifest
-from shortlist.bundle.read import FunnelSettings
+from shortlist.bundle.read import FunnelSettings, write_table
 from shortlist.core.files import write_json
 from shortlist.core.version import __version__
 from shortlist.data.prepared import Prepared
+from shortlist.export.attributes import write_attributes
 from shortlist.export.parity import export_checked, sampled_rows
 from shortlist.models.base import RankingModel
 from shortlist.recipe.sections import Recipe
@@ -32,6 +33,7 @@ def write_parts(folder: Path, prepared: Prepared, recipe: Recipe, ranking: Ranki
     shutil.copytree(prepared.folder / "features", folder / "features")
     write_json(folder / "recipe.json", recipe.model_dump(mode="json", by_alias=True))
     _write_histories(prepared, folder / "histories.arrow")
+    write_attributes(folder, prepared, recipe)
     if ranking is None:
         return {}
     (folder / "ranking").mkdir()
@@ -63,5 +65,4 @@ def _write_histories(prepared: Prepared, path: Path) -> None:
     batch = pa.record_batch(
         {name: pa.LargeListArray.from_arrays(offsets, pa.array(values[of])) for name, of in columns.items()}
     )
-    with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, batch.schema) as writer:
-        writer.write_batch(batch)
+    write_table(path, batch)

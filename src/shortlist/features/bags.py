@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from shortlist.features.base import ints_from_arrow
-from shortlist.features.rows import Ints, RaggedBag
+from shortlist.features.rows import Ints, Longs, RaggedBag
 from shortlist.features.values import as_text
 
 
@@ -28,10 +28,15 @@ def without_empty(values: pa.Array) -> pa.Array:
     return pc.if_else(pc.equal(values, ""), None, values) if pa.types.is_string(values.type) else values
 
 
+def owners(lists: pa.Array) -> Longs:
+    """The row of each of the m values of n lists, as `flatten` gives them."""
+    # Not `value_parent_indices`: a null row may own values in the buffer, which `flatten` leaves out.
+    return np.repeat(np.arange(len(lists)), ints_from_arrow(pc.list_value_length(lists)))
+
+
 def bag_of(lists: pa.Array, row_m: Ints, hotness: int) -> RaggedBag:
     """The rows of the m values of n lists, without those that are 0, the first `hotness` of each list."""
-    # Not `value_parent_indices`: a null row may own values in the buffer, which `flatten` leaves out.
-    owner_m = np.repeat(np.arange(len(lists)), ints_from_arrow(pc.list_value_length(lists)))
+    owner_m = owners(lists)
     known_m = row_m > 0
     row_m, owner_m = row_m[known_m], owner_m[known_m]
     start_n = np.searchsorted(owner_m, np.arange(len(lists)))

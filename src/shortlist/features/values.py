@@ -83,7 +83,7 @@ def as_floats(values: pa.Array) -> Doubles:
     if pa.types.is_null(kind):
         return np.full(len(values), np.nan)
     try:
-        if not _is_text(kind):
+        if not is_text(kind):
             return np.asarray(values.cast(pa.float64()).to_numpy(zero_copy_only=False), np.float64)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         pass
@@ -109,7 +109,7 @@ def _seconds(values: pa.Array, unit: float) -> Doubles:
             return as_floats(pc.floor_temporal(precise, unit="second").cast(pa.timestamp("s")).cast(pa.int64()))
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
             return np.full(len(values), np.nan)
-    if not _is_text(values.type):
+    if not is_text(values.type):
         return as_floats(values) / unit
 
     def read(text: str) -> float:
@@ -132,7 +132,8 @@ def _parsed(values: pa.Array, parse: Callable[[str], float]) -> Doubles:
     return np.array([read(text) for text in as_text(values).to_pylist()], np.float64)
 
 
-def _is_text(kind: pa.DataType) -> bool:
+def is_text(kind: pa.DataType) -> bool:
+    """Whether a column of this type holds text."""
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
 
 

@@ -12,12 +12,16 @@ from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from shortlist.features.past import Events, past_planes
 from shortlist.features.rows import FeatureRows, Floats, HistoryRows, Ints, Longs, RaggedBag
 from shortlist.schema import Column
 
 Bools = npt.NDArray[np.bool_]
+
+PROPOSED = "proposed"
+"""Column of candidates of several sources: which of them proposed each, a bit for each of `Candidates.sources`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,11 @@ class Requests:
     """Item rows that must not be answered, such as those already seen."""
     allowed: RaggedBag | None = None
     """Item rows to choose from; None for the whole catalogue."""
+    within_I: Bools | None = None
+    """Marks the item rows that all of them may choose from, such as those that a filter keeps; one mask for all, never
+    written to. None for the whole catalogue."""
+    told: Mapping[str, pa.Array] = field(default_factory=dict)
+    """Raw columns of users and context that the requests came with, U values each; rules may ask for them."""
 
     def __len__(self) -> int:
         return len(self.user_U)
@@ -83,6 +92,13 @@ class Candidates:
     def valid_UK(self) -> Bools:
         """False where a request has fewer than K candidates."""
         return self.item_UK > 0
+
+    @property
+    def proposed_UK(self) -> npt.NDArray[np.int64]:
+        """All sources that proposed it, a bit for each."""
+        if PROPOSED in self.columns:
+            return self.columns[PROPOSED]
+        return np.left_shift(1, self.source_UK.astype(np.int64))
 
     def ordered(self, score_UK: Floats, **added: npt.NDArray[Any]) -> Candidates:
         """The same candidates by a new score, best first, with columns added; ties keep their order."""

@@ -93,17 +93,23 @@ class Approximate(ABC):
         """See `Index.save`."""
 
     def search(
-        self, query_UD: Floats, k: int, exclude: RaggedBag | None = None, allowed: RaggedBag | None = None
+        self,
+        query_UD: Floats,
+        k: int,
+        exclude: RaggedBag | None = None,
+        allowed: RaggedBag | None = None,
+        within_I: Bools | None = None,
     ) -> tuple[Ints, Floats]:
         """See `Index.search`."""
         item_UK = np.zeros((len(query_UD), k), np.int32)
         score_UK = np.full((len(query_UD), k), -np.inf, np.float32)
         if k == 0 or not self.eligible_I.any():
             return item_UK, score_UK
-        if allowed is not None:
+        if allowed is not None or within_I is not None:
+            open_I = self.eligible_I if within_I is None else self.eligible_I & within_I[: len(self.eligible_I)]
             for u in range(len(query_UD)):
-                within_I = self._within(exclude, allowed, u)
-                _put(item_UK[u], score_UK[u], *self._filtered(query_UD[u], k, within_I))
+                left_I = _left(open_I, exclude, allowed, u)
+                _put(item_UK[u], score_UK[u], *self._filtered(query_UD[u], k, left_I))
             return item_UK, score_UK
         count_U = np.zeros(len(query_UD), np.int64) if exclude is None else exclude.counts()
         for depth, rows_Q in _alike(k + count_U):
@@ -119,7 +125,7 @@ class Approximate(ABC):
         item_QK, score_QK = _best_each(item_QM, score_QM, k)
         for q in np.flatnonzero(item_QK[:, -1] == 0):
             item_QK[q], score_QK[q] = 0, -np.inf
-            _put(item_QK[q], score_QK[q], *self._exact(query_QD[q], k, self._within(exclude, None, int(q))))
+            _put(item_QK[q], score_QK[q], *self._exact(query_QD[q], k, _left(self.eligible_I, exclude, None, int(q))))
         return item_QK, score_QK
 
     def _filtered(self, query_D: Floats, k: int, within_I: Bools) -> tuple[Ints, Floats]:
@@ -159,16 +165,17 @@ class Approximate(ABC):
             item_K, score_K = _best(np.concatenate([item_K, block_M]), score_M, k)
         return item_K, score_K
 
-    def _within(self, exclude: RaggedBag | None, allowed: RaggedBag | None, u: int) -> Bools:
-        """The item rows that query `u` may find."""
-        within_I = self.eligible_I.copy()
-        if allowed is not None:
-            outside_I = np.ones(len(within_I), bool)
-            outside_I[_of(allowed, u)] = False
-            within_I[outside_I] = False
-        if exclude is not None:
-            within_I[_of(exclude, u)] = False
-        return within_I
+
+def _left(open_I: Bools, exclude: RaggedBag | None, allowed: RaggedBag | None, u: int) -> Bools:
+    """Of the item rows that are open to all, those that query `u` may find."""
+    if allowed is None:
+        left_I = open_I.copy()
+    else:
+        left_I, item_M = np.zeros(len(open_I), bool), _of(allowed, u)
+        left_I[item_M] = open_I[item_M]
+    if exclude is not None:
+        left_I[_of(exclude, u)] = False
+    return left_I
 
 
 def _alike(depth_U: Longs) -> Iterator[tuple[int, Longs]]:

@@ -31,12 +31,18 @@ class Index(Protocol):
         """The item rows that may be found."""
 
     def search(
-        self, query_UD: Floats, k: int, exclude: RaggedBag | None = None, allowed: RaggedBag | None = None
+        self,
+        query_UD: Floats,
+        k: int,
+        exclude: RaggedBag | None = None,
+        allowed: RaggedBag | None = None,
+        within_I: Bools | None = None,
     ) -> tuple[Ints, Floats]:
         """item_UK and score_UK, best first, equal scores by the lower row; 0 and -inf where fewer than k are left.
 
-        `exclude` holds item rows of each query that must not be found, `allowed` those it may choose from. Of items
-        that are left k are found wherever there are as many.
+        `exclude` holds item rows of each query that must not be found, `allowed` those it may choose from, `within_I`
+        marks those that any of them may: at least as long as there are items. Of items that are left k are found
+        wherever there are as many.
         """
 
     def put(self, item_M: Ints, vector_MD: Floats) -> None:

@@ -25,6 +25,9 @@ BLOCK_FLOATS = 2**20
 """Scores held at once: 4 MiB, which stays in the cache, whatever the catalogue's size."""
 _MOST_ITEMS = 2**17
 """Items of a block, where there are only a few queries."""
+_MOST_GATHERED = 1 / 8
+"""Largest part of the items that is gathered where a filter keeps no more: to copy a vector takes longer than to pass
+it by."""
 _MOST_KEPT = 2**22
 """Answers of a block of queries: bounds memory where nearly all items are asked for."""
 
@@ -54,12 +57,16 @@ class ExactIndex:
         """The vectors are all it needs."""
 
     def search(
-        self, query_UD: Floats, k: int, exclude: RaggedBag | None = None, allowed: RaggedBag | None = None
+        self,
+        query_UD: Floats,
+        k: int,
+        exclude: RaggedBag | None = None,
+        allowed: RaggedBag | None = None,
+        within_I: Bools | None = None,
     ) -> tuple[Ints, Floats]:
-        """item_UK and score_UK, best first, equal scores by the lower row; 0 and -inf where fewer than k are left.
-
-        `exclude` holds item rows of each query that must not be found, `allowed` those it may choose from.
-        """
+        """See `Index.search`."""
+        if within_I is not None:
+            return self._search_within(query_UD, k, exclude, allowed, within_I)
         item_UK = np.zeros((len(query_UD), k), np.int32)
         score_UK = np.full((len(query_UD), k), -np.inf, np.float32)
         found = min(k, len(self.vectors_ID))
@@ -70,6 +77,19 @@ class ExactIndex:
             best = self._best(query_UD[rows], found, excluded, within)
             item_UK[rows, :found], score_UK[rows, :found] = best.sorted()
         return item_UK, score_UK
+
+    def _search_within(
+        self, query_UD: Floats, k: int, exclude: RaggedBag | None, allowed: RaggedBag | None, within_I: Bools
+    ) -> tuple[Ints, Floats]:
+        """Few items are gathered and searched by themselves; of many, the others are passed over."""
+        eligible_I = self.eligible_I & within_I[: len(self.vectors_ID)]
+        if np.count_nonzero(eligible_I) > _MOST_GATHERED * len(eligible_I):
+            return ExactIndex(self.vectors_ID, eligible_I).search(query_UD, k, exclude, allowed)
+        # Row 0 goes with them, as the one that stands for no item.
+        row_M = np.concatenate([np.zeros(1, np.int32), np.flatnonzero(eligible_I).astype(np.int32)])
+        left_out, chosen = (None if bag is None else _at_places(bag, row_M) for bag in (exclude, allowed))
+        place_UK, score_UK = ExactIndex(self.vectors_ID[row_M]).search(query_UD, k, left_out, chosen)
+        return row_M[place_UK], score_UK
 
     def _best(self, query_QD: Floats, k: int, exclude: _Pairs | None, allowed: _Pairs | None) -> Best:
         items, queries = len(self.vectors_ID), len(query_QD)
@@ -89,6 +109,14 @@ class ExactIndex:
             scores[self._ineligible[_between(self._ineligible, start, stop)] - start] = -np.inf
             best.add(scores, start)
         return best
+
+
+def _at_places(bag: RaggedBag, row_M: Ints) -> RaggedBag:
+    """The items of a bag that are among these ascending rows, each as its place in them."""
+    query_P, item_P = bag.flat()
+    place_P = np.minimum(np.searchsorted(row_M, item_P), len(row_M) - 1).astype(np.int32)
+    kept_P = row_M[place_P] == item_P
+    return RaggedBag(place_P[kept_P], np.searchsorted(query_P[kept_P], np.arange(len(bag) + 1)).astype(np.int64))
 
 
 class _Pairs:

@@ -4,7 +4,7 @@ prepared/      <- [data] [schema] [features] [split], the source files
 retrieval/     <- prepared/, [retrieval]
 sources/NAME/  <- prepared/, [sources.NAME]
 ranking/       <- prepared/, [ranking], and the sources where their candidates are the negatives
-bundle/        <- prepared/, the sources, ranking/, [funnel], calibration and score of [ranking]
+bundle/        <- prepared/, the sources, ranking/, [funnel], [rules], calibration and score of [ranking]
 metrics.json, report.html <- bundle/, [evaluation]
 """
 
@@ -81,7 +81,7 @@ def depends(recipe: Recipe, stage: Stage) -> list[Any]:
             return [_trained(sections["ranking"]), seen, against, *_arithmetic(recipe.compute)]
         case "export":
             read = {name: (sections["ranking"] or {}).get(name) for name in sorted(AFTER_TRAINING)}
-            return [manifest.FORMAT, sections["funnel"], recipe.name, read, _quotas(recipe)]
+            return [manifest.FORMAT, sections["funnel"], sections["rules"], recipe.name, read, _quotas(recipe)]
         case "evaluate":
             return [sections["evaluation"]]
         case _:

@@ -12,6 +12,7 @@ from shortlist.recipe.features import FeatureSetting
 from shortlist.recipe.index import Index
 from shortlist.recipe.ranking import LIST_LOSSES, Negatives, Ranking
 from shortlist.recipe.retrieval import Retrieval, Source, SourceName, source_problems
+from shortlist.recipe.rules import Rules
 from shortlist.recipe.score import score_problems
 from shortlist.recipe.sources import Data
 from shortlist.recipe.split import Split, validation_problems
@@ -168,6 +169,8 @@ class Recipe(Settings):
     """The second stage."""
     funnel: Funnel = Funnel()
     """How an answer is made."""
+    rules: Rules = Rules()
+    """What lists must, should and must not hold."""
     evaluation: Evaluation = Evaluation()
     """What is measured."""
     compute: Compute = Compute()

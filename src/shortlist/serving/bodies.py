@@ -11,6 +11,7 @@ from typing import Annotated, Any, Generic, TypeVar
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from shortlist.bundle.past_events import Event
+from shortlist.funnel.filters.parse import MOST_CHARACTERS
 from shortlist.schema import Schema
 
 MOST_ITEMS = 1000
@@ -107,6 +108,10 @@ class RecommendBody(_Body[UserId, ItemId], Generic[UserId, ItemId]):
     """Items to choose from; left out: the whole catalogue."""
     exclude_seen: bool | None = None
     """Leave out the items of the user's history; left out: as the recipe says."""
+    filter: Annotated[str, Field(max_length=MOST_CHARACTERS)] | None = None
+    """Choose from the items that it keeps: conditions on columns of the item table, joined by `and`, `or` and `not`."""
+    explain: bool = False
+    """Say of each item why it is there."""
 
 
 class RankBody(_Body[UserId, ItemId], Generic[UserId, ItemId]):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from shortlist.bundle.read import Bundle
-from shortlist.bundle.sample import popular_items, sample_row, sample_values, typical_users
+from shortlist.bundle.sample import popular_items, sample_filter, sample_row, sample_values, typical_users
 from shortlist.schema import Side
 
 Bodies = Mapping[str, Mapping[str, Any]]
@@ -33,10 +33,16 @@ class Examples:
             {
                 **({"a known user": {**user, "n": 5}} if user else {}),
                 "a visitor with a history": visitor,
+                **_filtered(bundle, user),
                 "a choice of candidates": {**user, "candidates": items, "n": 3, "exclude_seen": False},
             },
             {"candidates in order": {**user, "candidates": items}},
         )
+
+
+def _filtered(bundle: Bundle, user: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    filtered = sample_filter(bundle)
+    return {} if filtered is None else {"a filter, with reasons": {**user, "filter": filtered, "n": 3, "explain": True}}
 
 
 def _typical_user(bundle: Bundle) -> dict[str, Any]:

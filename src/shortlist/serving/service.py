@@ -40,6 +40,8 @@ class Service:
                 user_features=self._user_features(body),
                 exclude=_one(body.exclude),
                 candidates=_one(body.candidates),
+                filter=body.filter,
+                explain=body.explain,
             )
         except RequestError as error:
             raise Refusal(str(error)) from error

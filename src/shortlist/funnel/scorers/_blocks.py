@@ -148,6 +148,8 @@ class BlockScorer(Scorer):
             outside_IQ = np.ones(score_IQ.shape, bool)
             outside_IQ[self._pairs(requests.allowed, rows)] = False
             score_IQ[outside_IQ] = -np.inf
+        if requests.within_I is not None:
+            score_IQ[~requests.within_I] = -np.inf
         score_IQ[self._pairs(requests.exclude, rows)] = -np.inf
         score_IQ[self._ineligible] = -np.inf
 

@@ -45,7 +45,7 @@ class Counts(Scorer):
             allowed: RaggedBag | None = None if requests.allowed is None else requests.allowed.rows(rows)
             same_U1 = np.ones((len(rows), 1), np.float32)
             item_UK[rows], score_UK[rows] = self._index_G[segment].search(
-                same_U1, k, requests.exclude.rows(rows), allowed
+                same_U1, k, requests.exclude.rows(rows), allowed, requests.within_I
             )
         return item_UK, score_UK
 

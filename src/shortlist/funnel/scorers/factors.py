@@ -43,7 +43,8 @@ class Factors(Scorer):
 
     def best(self, requests: Requests, k: int) -> tuple[Ints, Floats]:
         """item_UK and score_UK, best first."""
-        return self._index.search(self.encode(requests), k, requests.exclude, requests.allowed)
+        query_UD = self.encode(requests)
+        return self._index.search(query_UD, k, requests.exclude, requests.allowed, requests.within_I)
 
     def scores(self, requests: Requests, item_UK: Ints) -> Floats:
         """score_UK of any items."""

@@ -45,4 +45,5 @@ class FittedSource:
             history=requests.history.below(self.items),
             exclude=requests.exclude.below(self.items),
             allowed=None if allowed is None else allowed.below(self.items),
+            within_I=None if requests.within_I is None else requests.within_I[: self.items],
         )

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from shortlist.features.rows import Floats, Ints
-from shortlist.funnel.columns import Bools, Candidates, Requests, Source
+from shortlist.funnel.columns import PROPOSED, Bools, Candidates, Requests, Source
 
 
 @dataclass(frozen=True)
@@ -33,20 +33,23 @@ class Mixture:
         return "+".join(source.name for source in (self.first, *self.others))
 
     def __call__(self, requests: Requests, k: int) -> Candidates:
-        """At most `k` candidates; `source_UK` says who proposed each of them first."""
+        """At most `k` candidates; `source_UK` says for whom each was taken, the column `proposed` who else had it."""
         quotas = [round(share * k) for share in self.shares]
-        proposed_UK = self.first(requests, k).item_UK
-        item_UJ = proposed_UK[:, : max(k - sum(quotas), 1)]
+        first_UK, *others = (source(requests, k).item_UK for source in (self.first, *self.others))
+        item_UJ = first_UK[:, : max(k - sum(quotas), 1)]
         source_UJ = np.zeros(item_UJ.shape, np.int32)
-        for place, (source, quota) in enumerate(zip(self.others, quotas, strict=True), 1):
-            item_UJ, source_UJ = _with_new(item_UJ, source_UJ, source(requests, k).item_UK, quota, place)
-        item_UJ, source_UJ = _with_new(item_UJ, source_UJ, proposed_UK, k, 0)
+        for place, (proposed_UK, quota) in enumerate(zip(others, quotas, strict=True), 1):
+            item_UJ, source_UJ = with_new(item_UJ, source_UJ, proposed_UK, quota, place)
+        item_UJ, source_UJ = with_new(item_UJ, source_UJ, first_UK, k, 0)
         score_UJ = np.where(item_UJ > 0, self.scores(requests, item_UJ), np.float32(-np.inf))
         names = tuple(source.name for source in (self.first, *self.others))
         mixed = Candidates(item_UJ, score_UJ, source_UJ, names, {"retrieval": score_UJ})
         # The taken come first, in the order in which they were proposed: cut before they are ordered by score.
         kept = _first_valid(mixed, k)
-        return kept.ordered(kept.score_UK)
+        bits = [
+            _among(kept.item_UK, each_UK).astype(np.int64) << place for place, each_UK in enumerate((first_UK, *others))
+        ]
+        return kept.ordered(kept.score_UK, **{PROPOSED: np.bitwise_or.reduce(bits)})
 
     def scores(self, requests: Requests, item_UK: Ints) -> Floats:
         """score_UK of any items by the first source."""
@@ -61,7 +64,7 @@ class Mixture:
         return Mixture(exact[0], exact[1:], self.shares)
 
 
-def _with_new(item_UJ: Ints, source_UJ: Ints, more_UK: Ints, quota: int, place: int) -> tuple[Ints, Ints]:
+def with_new(item_UJ: Ints, source_UJ: Ints, more_UK: Ints, quota: int, place: int) -> tuple[Ints, Ints]:
     """The items taken so far, followed by the first `quota` of `more_UK` that are not among them; 0 for none."""
     new_UK = (more_UK > 0) & ~_among(more_UK, item_UJ)
     new_UK &= np.cumsum(new_UK, axis=1) <= quota

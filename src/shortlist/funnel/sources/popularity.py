@@ -23,7 +23,8 @@ class PopularitySource:
     def __call__(self, requests: Requests, k: int) -> Candidates:
         """The `k` most popular items that are not excluded."""
         everyone = np.ones((len(requests), 1), np.float32)
-        return candidates_of_one(self.name, *self.index.search(everyone, k, requests.exclude, requests.allowed))
+        found = self.index.search(everyone, k, requests.exclude, requests.allowed, requests.within_I)
+        return candidates_of_one(self.name, *found)
 
     def scores(self, requests: Requests, item_UK: Ints) -> Floats:
         """score_UK of any items."""

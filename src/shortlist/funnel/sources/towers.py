@@ -50,7 +50,8 @@ class TowerSource:
 
     def __call__(self, requests: Requests, k: int) -> Candidates:
         """The `k` nearest items."""
-        found = self.index.search(self.encode(requests), k, requests.exclude, requests.allowed)
+        query_UD = self.encode(requests)
+        found = self.index.search(query_UD, k, requests.exclude, requests.allowed, requests.within_I)
         return candidates_of_one(self.name, *found)
 
     def scores(self, requests: Requests, item_UK: Ints) -> Floats:
