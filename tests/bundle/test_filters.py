@@ -12,6 +12,7 @@ import pytest
 from shortlist.bundle.manifest import write_manifest
 from shortlist.bundle.recommender import Recommender
 from shortlist.core.errors import RequestError
+from shortlist.funnel.sources.towers import TowerSource
 from tests.bundle.shop import GOODS
 
 
@@ -96,7 +97,8 @@ def test_reasons_say_who_proposed_an_item_and_what_it_is_like(shop: Recommender)
     (items,) = shop.recommend([1], 3, explain=True)
     found = shop.run(shop.requests([1]), 3)
     (source,) = shop.sources
-    vectors_ID = source.vectors_ID / np.linalg.norm(source.vectors_ID, axis=1, keepdims=True)  # type: ignore[attr-defined]
+    assert isinstance(source, TowerSource)
+    vectors_ID = source.vectors_ID / np.maximum(np.linalg.norm(source.vectors_ID, axis=1, keepdims=True), 1e-9)
     history = ["mocha", "coffee", "oolong", "tea"]
     row_H = shop.bundle.item_rows(pa.array(history))
 

@@ -30,6 +30,7 @@ def recommend_to(
     *,
     reporter: Reporter = _SILENT,
     filter: str | None = None,
+    diversity: float | None = None,
 ) -> int:
     """Write the best `k` items that `filter` keeps for each of `users`, ids of the bundle's own type; returns the rows.
 
@@ -54,7 +55,7 @@ def recommend_to(
         for start in range(0, len(users), _USERS_A_BATCH):
             batch = users.slice(start, _USERS_A_BATCH)
             requests = recommender.requests(batch.to_pylist(), exclude_seen=exclude_seen, filter=filter)
-            found = recommender.run(requests, k)
+            found = recommender.run(requests, k, diversity=diversity)
             columns = _columns(recommender, batch, found)
             writer.write_batch(pa.record_batch(columns, schema=schema))
             rows += len(columns[0])

@@ -9,6 +9,7 @@ from typing import Any
 
 from shortlist.bundle.manifest import check_manifest
 from shortlist.bundle.read import Bundle
+from shortlist.bundle.rules import BundleRules
 from shortlist.core.files import fingerprint, read_json
 from shortlist.recipe.sections import sources_of
 
@@ -57,12 +58,13 @@ def describe(path: str | Path) -> dict[str, Any]:
 
 
 def differences(first: str | Path, second: str | Path) -> dict[str, list[Difference]]:
-    """In what the two bundles differ: settings of the recipe and of the funnel, the schema, and files. BundleError."""
+    """In what the two bundles differ: settings of recipe and funnel, the schema, rules, and files. BundleError."""
     manifests = [check_manifest(Path(path), hashes=False) for path in (first, second)]
     found: dict[str, list[Difference]] = {}
     for what, file in (("recipe", "recipe.json"), ("funnel", "funnel.json"), ("schema", "schema.json")):
         values = [dict(_flat(read_json(Path(path) / file))) for path in (first, second)]
         found[what] = _unequal(*values)
+    found["rules"] = _unequal(*(dict(_flat(BundleRules.read(Path(path)).to_json())) for path in (first, second)))
     hashes = [{name: facts["sha256"][:12] for name, facts in manifest["files"].items()} for manifest in manifests]
     found["files"] = _unequal(*hashes)
     return found

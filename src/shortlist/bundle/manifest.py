@@ -26,6 +26,14 @@ def write_manifest(folder: Path, facts: Mapping[str, Any]) -> dict[str, Any]:
     return manifest
 
 
+def update_manifest(folder: Path, name: str) -> None:
+    """Bring the manifest of the bundle at `folder` up to one file that was written anew; no other is looked at."""
+    manifest = read_json(folder / NAME)
+    facts = {"sha256": sha256(folder / name), "bytes": (folder / name).stat().st_size}
+    files = dict(sorted({**manifest["files"], name: facts}.items()))
+    write_json(folder / NAME, {**manifest, "files": files})
+
+
 def check_manifest(folder: Path, hashes: bool = True) -> dict[str, Any]:
     """The manifest of the bundle at `folder`, checked against its files; BundleError says what does not fit."""
     if not folder.is_dir():

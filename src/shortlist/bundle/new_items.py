@@ -97,9 +97,7 @@ def _columns(bundle: Bundle, table: pa.Table | Mapping[str, Sequence[Any]]) -> d
     known = {*read, *attributes, *(name for name in (roles.item_id, roles.title) if name)}
     for name in table.column_names:
         if name not in known:
-            raise RequestError(
-                f"new items: no feature and no filter reads the column {name!r}.{did_you_mean(name, known)}"
-            )
+            raise RequestError(f"new items: no feature reads the column {name!r}.{did_you_mean(name, known)}")
     if roles.item_id not in table.column_names:
         raise RequestError(
             f"new items: expected the column `{roles.item_id}` with their ids, found {', '.join(table.column_names)}"

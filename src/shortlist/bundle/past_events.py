@@ -68,7 +68,7 @@ def read_events(bundle: Bundle, lists: Sequence[Sequence[Event | int | str]], ti
     user_n = np.repeat(np.arange(len(lists)), [len(each) for each in lists])
     item_n = bundle.item_rows(array_of([event.item for event in events]))
     told_n, is_told_n = as_seconds(array_of([event.time for event in events]), bundle.schema.time_unit)
-    type_n = _types(bundle, [event.type for event in events])
+    type_n = type_rows(bundle, [event.type for event in events])
     kept = np.flatnonzero(item_n > 0)
     return Events(
         RaggedBag(item_n[kept], np.searchsorted(user_n[kept], np.arange(len(lists) + 1)).astype(np.int64)),
@@ -77,8 +77,8 @@ def read_events(bundle: Bundle, lists: Sequence[Sequence[Event | int | str]], ti
     )
 
 
-def _types(bundle: Bundle, types: Sequence[Any]) -> Ints | None:
-    """Rows of the column of types; None where there is no such column."""
+def type_rows(bundle: Bundle, types: Sequence[Any]) -> Ints | None:
+    """Rows of the column of types, 0 for one that it does not know; None where there is no such column."""
     if all(column.name != PAST_TYPE for column in bundle.schema.side(Side.PAST)):
         for given in types:
             if given is not None:

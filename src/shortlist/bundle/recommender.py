@@ -17,6 +17,8 @@ from shortlist.bundle.new_items import with_items, write_items
 from shortlist.bundle.past_events import Event
 from shortlist.bundle.read import Bundle
 from shortlist.bundle.reasons import Reasons, reasons
+from shortlist.bundle.rulebook import RuleBook
+from shortlist.bundle.rules import BundleRules
 from shortlist.bundle.similar import similar
 from shortlist.core.errors import RequestError
 from shortlist.core.files import whole_folder
@@ -26,6 +28,7 @@ from shortlist.funnel.calibration import calibration_from_json
 from shortlist.funnel.columns import Candidates, Requests, Source, candidates_of_one
 from shortlist.funnel.predictions import Predictions
 from shortlist.funnel.rank import Rank
+from shortlist.funnel.rules.said import PROPENSITY
 from shortlist.funnel.session import Session
 from shortlist.funnel.sources.filled import filled
 from shortlist.funnel.sources.folder import Surroundings, mixed, open_sources
@@ -51,6 +54,8 @@ class Recommendation:
     regression, the likeliest class of a multi-class one."""
     reasons: Reasons | None = None
     """Why it is there, where that was asked for."""
+    propensity: float | None = None
+    """Where rules explore, how likely it was to be drawn for its place, given the items above it."""
 
 
 class Recommender:
@@ -93,6 +98,11 @@ class Recommender:
         neighbours or popularity, do not propose it. RequestError where the table does not fit. `save` keeps the items.
         """
         return Recommender(with_items(self.bundle, table), self.threads)
+
+    @cached_property
+    def rules(self) -> RuleBook:
+        """The bundle's rules. UserError where they do not fit it."""
+        return RuleBook(self.bundle, BundleRules.read(self.bundle.path), self._asking.masks, lambda: self.sources)
 
     @cached_property
     def popularity(self) -> PopularitySource:
@@ -178,25 +188,44 @@ class Recommender:
             filter=filter,
         )
 
-    def run(self, requests: Requests, k: int, stages: str = "funnel", candidates: int | None = None) -> Candidates:
+    def run(
+        self,
+        requests: Requests,
+        k: int,
+        stages: str = "funnel",
+        candidates: int | None = None,
+        *,
+        diversity: float | None = None,
+        seed: int | None = None,
+    ) -> Candidates:
         """The best `k` for each request; fewer, padded with item 0, where fewer are left.
 
         stages: `funnel` for all of it, `retrieval` without the ranker, `popularity` for the baseline, or the name of
             one of several sources.
         candidates: how many the ranker gets, and among how many several sources share the places; by default as the
             recipe says, at least `k`.
+        diversity: of the funnel, 0 to 1; by default as the rules say.
+        seed: of the funnel's exploration, where the rules have any; without one nothing is left to chance, so that
+            what is measured can be measured again.
+
+        The standing filter of the rules holds for all stages, the other rules for the funnel.
         """
         if k < 1:
             raise RequestError(f"k must be at least 1, found {k}")
         self._check_items()
-        source = self._source(stages)
+        source, requests = self._source(stages), self.rules.narrowed(requests)
         rank = self.ranker if stages == "funnel" else None
-        in_parts = rank is not None or isinstance(source, Mixture)
+        rules = self.rules.stages(k, diversity, seed) if stages == "funnel" else []
+        in_parts = rank is not None or bool(rules) or isinstance(source, Mixture)
         wide = max(k, candidates or self.bundle.settings.candidates) if in_parts else k
         found = source(requests, min(wide, len(self.bundle.items) - 1))
         if requests.within_I is not None:
             found = filled(found, requests, source, self.popularity, k)
-        return (found if rank is None else rank(requests, found)).top(k)
+        if stages == "funnel":
+            found = self.rules.with_pins(requests, found, source)
+        for stage in (*([] if rank is None else [rank]), *rules):
+            found = stage(requests, found)
+        return found.top(k)
 
     def _check_items(self) -> None:
         if not self.bundle.schema.has_items:
@@ -220,14 +249,19 @@ class Recommender:
         exclude_seen: bool | None = None,
         *,
         explain: bool = False,
+        diversity: float | None = None,
+        seed: int | None = None,
         **about: Any,
     ) -> list[list[Recommendation]]:
         """The best `k` items for each user, best first; `about` is what `requests` takes.
 
         explain: say of each why it is there.
+        diversity, seed: see `run`.
         """
+        if diversity is not None and not 0 <= diversity <= 1:
+            raise RequestError(f"diversity: expected a number from 0 to 1, found {diversity}")
         requests = self.requests(users, exclude_seen=exclude_seen, **about)
-        found = self.run(requests, k)
+        found = self.run(requests, k, diversity=diversity, seed=seed)
         answers = self.present(found)
         if not explain:
             return answers
@@ -290,6 +324,7 @@ class Recommender:
                         found.sources[found.source_UK[u, i]],
                         titles[u * width + i],
                         self._predictions(found, u, i),
+                        propensity=float(found.columns[PROPENSITY][u, i]) if PROPENSITY in found.columns else None,
                     )
                     for i in np.flatnonzero(valid_K).tolist()
                 ]

@@ -1,8 +1,9 @@
-"""`shortlist bundle`: looking into bundles."""
+"""`shortlist bundle`: looking into bundles, and changing their rules."""
 
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -10,10 +11,11 @@ from typing import Any
 
 from shortlist.cli.options import add_json_argument, print_json
 
-HELP = "say what is in a bundle, check its files, or show in what two of them differ"
+HELP = "say what is in a bundle, check its files, change its rules, or show in what two differ"
 EXAMPLES = """\
   shortlist bundle inspect runs/shortlist/bundle           models, sizes, features, settings
   shortlist bundle verify runs/shortlist/bundle            every file against its SHA-256
+  shortlist bundle rules bundle --set rules.toml           other rules, nothing trained
   shortlist bundle diff old.bundle runs/shortlist/bundle   settings and files that are not the same"""
 
 
@@ -28,13 +30,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     comparing = actions.add_parser("diff", help="in what two of them differ: exit code 0 whether they do or not")
     comparing.add_argument("first", metavar="A", help=one)
     comparing.add_argument("second", metavar="B", help="another one")
-    for action in (inspecting, verifying, comparing):
+    ruling = actions.add_parser("rules", help="show its rules, or put others in their place without training")
+    ruling.add_argument("bundle", metavar="BUNDLE", help=one)
+    ruling.add_argument("--set", dest="file", metavar="FILE", help="TOML with a section [rules], such as a recipe")
+    for action in (inspecting, verifying, comparing, ruling):
         add_json_argument(action)
 
 
 def run(args: argparse.Namespace) -> int:
     """Do the work and return the exit code."""
-    {"inspect": _inspect, "verify": _verify, "diff": _diff}[args.action](args)
+    {"inspect": _inspect, "verify": _verify, "diff": _diff, "rules": _rules}[args.action](args)
     return 0
 
 
@@ -89,6 +94,27 @@ def _diff(args: argparse.Namespace) -> None:
             print(f"{part:<7} {one.what}: {_value(one.first)} -> {_value(one.second)}")
     if not any(found.values()):
         print("no difference")
+
+
+def _rules(args: argparse.Namespace) -> None:
+    from shortlist.bundle.change_rules import change_rules
+    from shortlist.bundle.manifest import check_manifest
+    from shortlist.bundle.rules import BundleRules, read_rules
+
+    folder = Path(args.bundle)
+    check_manifest(folder, hashes=False)
+    rules = change_rules(folder, read_rules(Path(args.file))) if args.file else BundleRules.read(folder)
+    if args.json:
+        print_json(rules.to_json())
+        return
+    chosen = rules.settings.model_dump(mode="json", exclude_defaults=True)
+    for name, value in chosen.items():
+        print(f"{name:<12} {value if isinstance(value, str) else json.dumps(value)}")
+    for interval in rules.intervals:
+        due = "" if interval.seconds is None else f", after {interval.seconds / 86_400:.1f} days"
+        print(f"  {interval.value}: {interval.users:,} buyers, {interval.again:.0%} of them again{due}")
+    if not chosen:
+        print("no rules")
 
 
 def _short(place: str, about: Any) -> str:

@@ -41,6 +41,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--filter", metavar="CONDITION", help="choose from these items: 'category = \"coffee\" and price < 20'"
     )
+    parser.add_argument(
+        "--diversity",
+        type=float,
+        metavar="SHARE",
+        help="how much likeness to those above counts against an item, 0 to 1 (default: as the rules say)",
+    )
     parser.add_argument("--explain", action="store_true", help="say why each item is there; with --user or --history")
     parser.add_argument("--k", type=int, default=10, metavar="N", help="items for each user (default: 10)")
     parser.add_argument(
@@ -84,7 +90,14 @@ def _write(args: argparse.Namespace, recommender: Recommender) -> None:
         column = bundle.recipe.schema_.user_column or "user_id"
         ids = as_user_ids(bundle, read_user_ids(Path(args.users), column))
     rows = recommend_to(
-        recommender, ids, Path(args.output), args.k, _seen(args), reporter=reporter(args), filter=args.filter
+        recommender,
+        ids,
+        Path(args.output),
+        args.k,
+        _seen(args),
+        reporter=reporter(args),
+        filter=args.filter,
+        diversity=args.diversity,
     )
     reporter(args).say("recommend", f"{len(ids):,} users, {rows:,} rows in {args.output}")
     if args.json:
@@ -101,7 +114,13 @@ def _show(args: argparse.Namespace, recommender: Recommender) -> None:
     known = [bool(row) for row in recommender.bundle.user_vocabulary.lookup(ids)]
     history = [parse_events(args.history)] * len(ids) if args.history else None
     answers = recommender.recommend(
-        ids.to_pylist(), args.k, _seen(args), history=history, filter=args.filter, explain=args.explain
+        ids.to_pylist(),
+        args.k,
+        _seen(args),
+        history=history,
+        filter=args.filter,
+        diversity=args.diversity,
+        explain=args.explain,
     )
     if args.json:
         users = zip(ids.to_pylist(), known, answers, strict=True)

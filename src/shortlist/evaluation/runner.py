@@ -166,7 +166,7 @@ class _Run:
             positions=positions,
             # Nobody looks further than a list without a ranker that would reorder it.
             depth=max(bundle.settings.candidates, positions) if recommender.ranker else positions,
-            unranked=recommender.ranker is None and not alone,
+            unranked=recommender.ranker is None and not alone and not recommender.rules.reorder,
             exact=None if exact is retrieval else exact,
         )
 

@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from shortlist.bundle.read import ATTRIBUTES, write_table
-from shortlist.core.errors import Problem as RecipeProblem
-from shortlist.core.errors import RecipeError
+from shortlist.bundle.rulebook import condition, standing_mask
+from shortlist.core.errors import Problem, RecipeError
 from shortlist.core.suggest import did_you_mean
 from shortlist.data.attributes import FILE
 from shortlist.data.prepared import Prepared
@@ -18,6 +18,9 @@ from shortlist.data.shards import read_batch
 from shortlist.features.encoder import Encoder
 from shortlist.features.values import is_text
 from shortlist.funnel.filters.columns import separators, stored
+from shortlist.funnel.filters.masks import Masks
+from shortlist.funnel.rules.codes import Codes
+from shortlist.recipe.rules import Rules
 from shortlist.recipe.sections import Recipe
 from shortlist.schema import Side
 from shortlist.tables.names import ROW
@@ -32,9 +35,35 @@ def write_attributes(folder: Path, prepared: Prepared, recipe: Recipe) -> None:
 
     RecipeError for a column that is not there or that filters cannot read.
     """
-    if not (prepared.folder / FILE).is_file():
+    columns = item_columns(prepared, recipe)
+    if columns is not None:
+        write_table(folder / ATTRIBUTES, columns)
+
+
+def check_rules(prepared: Prepared, recipe: Recipe) -> None:
+    """Refuse rules that the item table does not bear out, before anything is trained. UserError says why."""
+    rules = recipe.rules
+    if rules == Rules():
         return
+    columns = item_columns(prepared, recipe, rows=1)
+    masks = Masks(columns)
+    filters = {f"rules.boost[{place}].filter": boost.filter for place, boost in enumerate(rules.boost)}
+    for where, text in {**filters, **({"rules.filter": rules.filter} if rules.filter else {})}.items():
+        standing_mask(masks, text, where)
+    for place, pin in enumerate(rules.pin):
+        condition(pin.when or "told", f"rules.pin[{place}].when")
+    for name in rules.cap:
+        Codes.of(columns, name, "rules.cap")
+    if rules.satisfied is not None:
+        Codes.of(columns, rules.satisfied.column, "rules.satisfied.column")
+
+
+def item_columns(prepared: Prepared, recipe: Recipe, rows: int | None = None) -> pa.RecordBatch | None:
+    """The columns as the bundle stores them, of the first `rows` or of all; None where there are none."""
+    if not (prepared.folder / FILE).is_file():
+        return None
     raw, named = read_batch(prepared.folder / FILE), recipe.rules.attributes
+    raw = raw if rows is None else raw.slice(0, rows)
     parts = separators(Encoder.load(prepared.folder / "features", Side.ITEM))
     known = [name for name in raw.schema.names if name != ROW]
     _check(named or (), known)
@@ -46,8 +75,7 @@ def write_attributes(folder: Path, prepared: Prepared, recipe: Recipe) -> None:
             raise _refused(f"expected columns of numbers, text, truth values, times or lists, found `{name}` of {kind}")
         if column is not None and (named is not None or name in parts or not _is_free_text(raw.column(name))):
             columns[name] = column
-    if columns:
-        write_table(folder / ATTRIBUTES, pa.record_batch(columns))
+    return pa.record_batch(columns) if columns else None
 
 
 def _is_free_text(values: pa.Array) -> bool:
@@ -62,4 +90,4 @@ def _check(named: Sequence[str], known: Sequence[str]) -> None:
 
 
 def _refused(message: str) -> RecipeError:
-    return RecipeError([RecipeProblem("rules.attributes", message)])
+    return RecipeError([Problem("rules.attributes", message)])

@@ -22,6 +22,8 @@ Bools = npt.NDArray[np.bool_]
 
 PROPOSED = "proposed"
 """Column of candidates of several sources: which of them proposed each, a bit for each of `Candidates.sources`."""
+PINNED = "rule.pin"
+"""Column of candidates with the place that each is pinned to, counted from 1; 0 for none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +122,13 @@ class Candidates:
             columns={name: take(values) for name, values in self.columns.items()},
         )
 
+    def only(self, keep_UK: Bools) -> Candidates:
+        """Those to keep, in their order; the places they leave are at the end, and are no candidates."""
+        item_UK = np.where(keep_UK, self.item_UK, 0)
+        score_UK = np.where(item_UK > 0, self.score_UK, np.float32(-np.inf))
+        kept = replace(self, item_UK=item_UK, score_UK=score_UK)
+        return kept.taken(np.argsort(item_UK == 0, axis=1, kind="stable"))
+
     def top(self, k: int) -> Candidates:
         """The first `k`."""
         return replace(
@@ -129,6 +138,12 @@ class Candidates:
             source_UK=self.source_UK[:, :k],
             columns={name: values[:, :k] for name, values in self.columns.items()},
         )
+
+
+def pinned(candidates: Candidates) -> Bools:
+    """pinned_UK: which candidates have a place of their own, whatever other rules say."""
+    place_UK = candidates.columns.get(PINNED)
+    return np.zeros(candidates.item_UK.shape, bool) if place_UK is None else (place_UK > 0) & candidates.valid_UK
 
 
 class Stage(Protocol):

@@ -15,6 +15,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
+from shortlist.bundle.change_rules import change_rules
 from shortlist.bundle.read import FunnelSettings
 from shortlist.bundle.recommender import Recommender
 from shortlist.core.files import (
@@ -45,6 +46,7 @@ from shortlist.pipeline.sources import copy_sources, index_sources, open_trained
 from shortlist.pipeline.stages import Stage, Upto, before, depends, marker, stages_upto
 from shortlist.pipeline.times import Times
 from shortlist.pipeline.watch import Unwatched, Watch
+from shortlist.recipe.rules import Rules
 from shortlist.recipe.sections import Recipe, sources_of
 
 WEIGHTS = (0.0, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0)
@@ -80,6 +82,8 @@ class Run:
         with contextlib.nullcontext() if done else self._at_work():
             for stage in stages:
                 self._do(stage)
+                if stage == "prepare":
+                    self._check_rules()
 
     def recommender(self) -> Recommender:
         """What answers from this run's bundle."""
@@ -187,6 +191,13 @@ class Run:
         """Where the stage's checkpoints go; those of other inputs are removed."""
         return checkpoints_of(self.folder / stage, self.fingerprint_of(stage), partial(self.reporter.say, stage))
 
+    def _check_rules(self) -> None:
+        """A rule that does not fit is told before the models train, too."""
+        if self.recipe.rules != Rules():
+            from shortlist.export.attributes import check_rules
+
+            check_rules(self.prepared, self.recipe)
+
     def _export(self) -> None:
         """Models to a bundle, with the weight between the stages chosen on validation."""
         target = self.folder / "bundle"
@@ -245,6 +256,8 @@ class Run:
             ranking_history=ranking.inputs.history_length if ranking else 0,
         )
         self._seal(draft, settings, facts, started)
+        if recipe.rules != Rules():
+            change_rules(draft, recipe.rules)
         for choose in (self._calibrated, self._weighted):
             with span("evaluate"):
                 chosen = choose(draft, settings)

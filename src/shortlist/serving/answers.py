@@ -34,6 +34,8 @@ class ItemsAnswer:
     known_user: bool
     """Whether the bundle knows the user; if not, the answer rests on what the request says."""
     bundle: BundleLabel
+    propensity: float | None = None
+    """Where rules explore, how likely this list was: the product of its items' propensities."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,8 +110,12 @@ class RecommendBody(_Body[UserId, ItemId], Generic[UserId, ItemId]):
     """Leave out the items of the user's history; left out: as the recipe says."""
     filter: Annotated[str, Field(max_length=MOST_CHARACTERS)] | None = None
     """Choose from the items that it keeps: conditions on columns of the item table, joined by `and`, `or` and `not`."""
+    diversity: float | None = Field(None, ge=0, le=1)
+    """How far likeness to the items above counts against an item: 0 not at all, 1 alone; left out: as the rules say."""
     explain: bool = False
     """Say of each item why it is there."""
+    seed: Annotated[int, Field(ge=0, lt=2**63)] | None = None
+    """Of the rules' exploration: the same seed draws the same list. Left out: another one every time."""
 
 
 class RankBody(_Body[UserId, ItemId], Generic[UserId, ItemId]):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
+import secrets
 from collections.abc import Mapping, Sequence
 
 import pyarrow as pa
 
-from shortlist.bundle.recommender import Recommender
+from shortlist.bundle.recommender import Recommendation, Recommender
 from shortlist.core.errors import RequestError
 from shortlist.core.files import fingerprint
 from shortlist.core.version import __version__
@@ -41,11 +43,13 @@ class Service:
                 exclude=_one(body.exclude),
                 candidates=_one(body.candidates),
                 filter=body.filter,
+                diversity=body.diversity,
                 explain=body.explain,
+                seed=secrets.randbits(63) if body.seed is None else body.seed,
             )
         except RequestError as error:
             raise Refusal(str(error)) from error
-        return ItemsAnswer(items[0], self._knows(body.user_id), self.label)
+        return ItemsAnswer(items[0], self._knows(body.user_id), self.label, _propensity(items[0]))
 
     def rank(self, body: RankBody[UserId, ItemId]) -> ItemsAnswer | PredictionsAnswer:
         """The candidates in order, or what is predicted of the rows."""
@@ -108,6 +112,12 @@ class Service:
 
     def _knows(self, user: object) -> bool:
         return user is not None and bool(self.recommender.bundle.user_vocabulary.lookup(pa.array([user]))[0])
+
+
+def _propensity(items: Sequence[Recommendation]) -> float | None:
+    """The probability of the whole list, where rules explore."""
+    chances = [item.propensity for item in items if item.propensity is not None]
+    return math.prod(chances) if chances else None
 
 
 def _one(ids: list[ItemId] | None) -> list[list[ItemId]] | None:

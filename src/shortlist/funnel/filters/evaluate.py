@@ -29,7 +29,6 @@ from shortlist.funnel.filters.syntax import (
     Not,
     Or,
     Predicate,
-    Value,
     refused,
 )
 
@@ -49,7 +48,6 @@ _EXPECTED = {
     "truth value": "true or false",
     "time": 'a time in ISO 8601, such as "2024-05-31" or "2024-05-31T06:53"',
 }
-
 _KINDS: Mapping[type, str] = {bool: "truth value", str: "text", int: "number", float: "number"}
 
 
@@ -134,13 +132,7 @@ class _Evaluation:
             shown = f'"{value}"' if isinstance(value, str) else str(value).lower()
             why = f"`{name.text}` is a {kind}: expected {_EXPECTED[kind]}, found {shown}."
             raise refused(self._text, literal.at, why)
-        if pa.types.is_floating(column_type):
-            return pa.scalar(float(value), column_type)
-        return pa.scalar(value if kind != "number" or _is_int64(value) else float(value))
-
-
-def _is_int64(value: Value) -> bool:
-    return isinstance(value, int) and -(2**63) <= value < 2**63
+        return pa.scalar(float(value), column_type) if pa.types.is_floating(column_type) else pa.scalar(value)
 
 
 def _time(text: str) -> datetime | None:

@@ -135,7 +135,7 @@ class _Parser:
             return Literal(token.text, token.at)
         if token.kind == "number":
             self._take()
-            return Literal(int(token.text) if token.text.lstrip("-").isdigit() else float(token.text), token.at)
+            return Literal(_number(token.text), token.at)
         if self._taken("true", "false"):
             return Literal(token.text == "true", token.at)
         quoted = f'. Is it text? Write "{token.text}"' if token.kind == "name" else ""
@@ -143,3 +143,9 @@ class _Parser:
 
     def _expected(self, what: str, hint: str = "") -> RequestError:
         return refused(self._text, self._next.at, f"expected {what}, found {self._next}{hint}.")
+
+
+def _number(text: str) -> int | float:
+    """An integer where 64 bits hold it."""
+    value = float(text)
+    return int(text) if text.lstrip("-").isdigit() and abs(value) < 2**63 else value

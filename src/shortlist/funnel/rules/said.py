@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-PIN, BOOST, DIVERSITY, PROPENSITY = "rule.pin", "rule.boost", "rule.diversity", "rule.propensity"
-"""Where a rule put a candidate, counted from 1; what it added to the score; its cosine with the most like of those
-above it; and how likely exploration was to put it there. 0: nothing was done."""
+from shortlist.funnel.columns import PINNED
+
+BOOST, DIVERSITY, PROPENSITY = "rule.boost", "rule.diversity", "rule.propensity"
+"""Columns: what was added to the score, the cosine with the most like of the items above, and how likely exploration
+was to put the item where it is. 0: nothing was done."""
 
 
 def said_of(values: Mapping[str, float]) -> tuple[str, ...]:
     """The rules that touched one candidate, by its values of all columns."""
     words: Mapping[str, Callable[[float], str]] = {
-        PIN: lambda place: f"pinned to place {place:.0f}",
+        PINNED: lambda place: f"pinned to place {place:.0f}",
         BOOST: lambda factor: f"boosted by {factor:+g}",
         DIVERSITY: lambda cosine: f"at most {cosine:.2f} like those above it",
         PROPENSITY: lambda chance: f"drawn for its place with probability {chance:.3g}",

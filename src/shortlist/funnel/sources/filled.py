@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from shortlist.features.rows import Ints
 from shortlist.funnel.columns import PROPOSED, Candidates, Requests, Source
 from shortlist.funnel.sources.mixture import with_new
 
@@ -21,13 +22,17 @@ def filled(found: Candidates, requests: Requests, source: Source, fallback: Sour
     if not short_U1.any():
         return found
     more_UK = np.where(short_U1, fallback(requests, k).item_UK, 0)
+    return extended(found, requests, source, more_UK, fallback.name)
+
+
+def extended(found: Candidates, requests: Requests, source: Source, more_UK: Ints, name: str) -> Candidates:
+    """The candidates and those of `more_UK` that are not among them, which count as proposed by `name`."""
     place = len(found.sources)
-    item_UJ, source_UJ = with_new(found.item_UK, found.source_UK, more_UK, k, place)
+    item_UJ, source_UJ = with_new(found.item_UK, found.source_UK, more_UK, more_UK.shape[1], place)
     added = item_UJ.shape[1] - found.item_UK.shape[1]
     least_U1 = np.where(found.valid_UK, found.score_UK, np.inf).min(axis=1, keepdims=True, initial=np.inf)
     score_UJ = np.minimum(source.scores(requests, item_UJ), least_U1).astype(np.float32)
     score_UJ[:, : found.score_UK.shape[1]] = found.score_UK
     proposed_UJ = np.pad(found.proposed_UK, ((0, 0), (0, added)), constant_values=1 << place)
     columns = {"retrieval": score_UJ, PROPOSED: proposed_UJ}
-    names = (*found.sources, fallback.name)
-    return Candidates(item_UJ, score_UJ, source_UJ, names, columns).ordered(score_UJ)
+    return Candidates(item_UJ, score_UJ, source_UJ, (*found.sources, name), columns).ordered(score_UJ)
