@@ -65,7 +65,7 @@ def test_the_documentation_describes_requests_and_answers(client: httpx.Client) 
         assert (one["type"], other["properties"].keys()) == ("string", {"item", "type", "time"})
         assert {"200", "400", "413", "422", "500"} == post["responses"].keys()
     items = page["components"]["schemas"]["Recommendation"]["properties"]
-    assert items.keys() == {"item_id", "score", "source", "title", "predictions"}
+    assert items.keys() == {"item_id", "score", "source", "title", "predictions", "reasons", "propensity"}
 
 
 def test_every_example_of_the_documentation_works(client: httpx.Client) -> None:

@@ -101,10 +101,8 @@ def _fixed(bundle: Bundle, rules: BundleRules, masks: Masks) -> list[Stage]:
         codes = Codes.of(bundle.attributes, settings.satisfied.column, "rules.satisfied.column")
         stages.append(SatisfiedNeeds(codes, rules.waits(codes), satisfying_types(bundle, settings.satisfied)))
     if settings.boost:
-        masks_B = [
-            standing_mask(masks, boost.filter, f"{at}.filter") for at, boost in numbered(settings.boost, "boost")
-        ]
-        stages.append(Boosts([(kept_I, boost.factor) for kept_I, boost in zip(masks_B, settings.boost, strict=True)]))
+        boosts = numbered(settings.boost, "boost")
+        stages.append(Boosts([(standing_mask(masks, one.filter, f"{at}.filter"), one.factor) for at, one in boosts]))
     if settings.cap:
         caps = settings.cap.items()
         stages.append(Caps([(Codes.of(bundle.attributes, name, "rules.cap"), most) for name, most in caps]))

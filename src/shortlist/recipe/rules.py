@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -72,7 +72,7 @@ class Rules(Settings):
     """What the user has had enough of."""
     boost: tuple[Boost, ...] = ()
     """Items that are worth more or less: `[[rules.boost]]` with `filter` and `factor`."""
-    cap: dict[str, int] = {}
+    cap: dict[str, Annotated[int, Field(ge=1)]] = {}
     """At most so many items of each value of a column: `cap = {category = 3}`."""
     diversity: float = Field(0.0, ge=0, le=1)
     """How much likeness to the items above counts against an item, in place of its score: 0 not at all, 1 alone."""
