@@ -67,9 +67,7 @@ class Asking:
             exclude=_joined(left_out) if left_out else RaggedBag.of([[]] * len(users)),
             allowed=None if candidates is None else self._items(candidates, len(users), "candidates"),
             within_I=None if filter is None else self.masks(filter),
-            told={
-                name: array_of(list(values)) for name, values in {**(user_features or {}), **(context or {})}.items()
-            },
+            told={**(user_features or {}), **(context or {})},
         )
 
     def rows(self, columns: Columns, history_length: int) -> FeatureRows:

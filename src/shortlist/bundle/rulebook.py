@@ -151,5 +151,6 @@ def condition(text: str, place: str) -> Callable[[Requests], Bools]:
 
 def _told(requests: Requests, predicate: Predicate) -> pa.RecordBatch:
     missing = pa.nulls(len(requests), pa.float64())
-    columns = {name: stored(requests.told[name]) if name in requests.told else None for name in names(predicate)}
+    given = {name: requests.told[name] for name in names(predicate) if name in requests.told}
+    columns = {name: stored(array_of(list(given[name]))) if name in given else None for name in names(predicate)}
     return pa.record_batch({name: missing if column is None else column for name, column in columns.items()})

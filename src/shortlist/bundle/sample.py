@@ -10,6 +10,7 @@ from shortlist.bundle.read import Bundle
 from shortlist.features.base import Transform, VocabularyTransform
 from shortlist.features.numeric import Numeric
 from shortlist.funnel.filters.columns import kind_of
+from shortlist.funnel.filters.parse import MOST_CHARACTERS
 from shortlist.schema import Side
 from shortlist.schema.columns import ROW_SIDES
 
@@ -31,18 +32,15 @@ def popular_items(bundle: Bundle, count: int) -> list[int | str]:
 
 
 def sample_filter(bundle: Bundle) -> str | None:
-    """A filter that keeps the items that are like the most popular one in their first column of text."""
-    for name, column in zip(*_attributes(bundle), strict=True):
-        value = column[1].as_py() if len(column) > 1 and kind_of(column.type) == "text" else None
-        if value is not None and column.indices[1:].is_valid().sum().as_py() > len(column.dictionary):
-            quoted = value.replace("\\", "\\\\").replace('"', '\\"')
-            return f'`{name}` = "{quoted}"'
-    return None
-
-
-def _attributes(bundle: Bundle) -> tuple[list[str], list[Any]]:
+    """A filter by the first column of text that several items share: what the most popular of them has."""
     batch = bundle.attributes
-    return ([], []) if batch is None else (batch.schema.names, batch.columns)
+    for name, column in [] if batch is None else zip(batch.schema.names, batch.columns, strict=True):
+        if kind_of(column.type) == "text" and 0 < len(column.dictionary) < len(column) - column.null_count:
+            quoted = column.dictionary[0].as_py().replace("\\", "\\\\").replace('"', '\\"')
+            found = f'`{name}` = "{quoted}"'
+            if len(found) <= MOST_CHARACTERS and "`" not in name:
+                return found
+    return None
 
 
 def sample_row(bundle: Bundle) -> dict[str, Any]:

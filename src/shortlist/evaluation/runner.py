@@ -204,7 +204,9 @@ class _Run:
 
     def _exact(self, batch: Questions, k: int) -> Ints | None:
         """What exact searches would have given as candidates, whatever indexes the bundle has."""
-        return None if self.exact is None else self.exact(batch.requests, k).item_UK
+        if self.exact is None:
+            return None
+        return self.exact(self.recommender.rules.narrowed(batch.requests), k).item_UK
 
 
 def _as_dicts(measured: dict[str, Estimate]) -> dict[str, dict[str, float | None]]:

@@ -12,7 +12,6 @@ from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
 from shortlist.features.past import Events, past_planes
 from shortlist.features.rows import FeatureRows, Floats, HistoryRows, Ints, Longs, RaggedBag
@@ -45,7 +44,7 @@ class Requests:
     within_I: Bools | None = None
     """Marks the item rows that all of them may choose from, such as those that a filter keeps; one mask for all, never
     written to. None for the whole catalogue."""
-    told: Mapping[str, pa.Array] = field(default_factory=dict)
+    told: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     """Raw columns of users and context that the requests came with, U values each; rules may ask for them."""
 
     def __len__(self) -> int:
