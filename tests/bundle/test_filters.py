@@ -94,15 +94,15 @@ def test_masks_are_kept_and_never_written_to(shop: Recommender) -> None:
 
 
 def test_reasons_say_who_proposed_an_item_and_what_it_is_like(shop: Recommender) -> None:
-    (items,) = shop.recommend([1], 3, explain=True)
-    found = shop.run(shop.requests([1]), 3)
+    (items,) = shop.recommend([1], 3, False, explain=True)
+    found = shop.run(shop.requests([1], exclude_seen=False), 3)
     (source,) = shop.sources
     assert isinstance(source, TowerSource)
     vectors_ID = source.vectors_ID / np.maximum(np.linalg.norm(source.vectors_ID, axis=1, keepdims=True), 1e-9)
     history = ["mocha", "coffee", "oolong", "tea"]
     row_H = shop.bundle.item_rows(pa.array(history))
 
-    assert [item.reasons is None for item in shop.recommend([1], 3)[0]] == [True] * 3
+    assert [item.reasons is None for item in shop.recommend([1], 3, False)[0]] == [True] * 3
     for place, item in enumerate(items):
         why = item.reasons
         assert why is not None

@@ -89,9 +89,9 @@ def test_nothing_is_left_to_chance_without_a_seed(shop: Recommender, ruled: Any)
     assert names(exploring) == names(shop)
     assert len(drawn) > 10
     assert names(exploring, seed=3) == names(exploring, seed=3)
-    items = exploring.recommend([1], 3, seed=3)[0]
+    items = exploring.recommend([1], 3, False, seed=3)[0]
     assert all(item.propensity is not None and 0 < item.propensity < 1 for item in items)
-    assert [item.propensity for item in shop.recommend([1], 3, seed=3)[0]] == [None] * 3
+    assert [item.propensity for item in shop.recommend([1], 3, False, seed=3)[0]] == [None] * 3
 
 
 def test_rules_that_do_not_fit_leave_the_bundle_as_it_was(shop: Recommender, ruled: Any) -> None:

@@ -78,7 +78,7 @@ def read_events(bundle: Bundle, lists: Sequence[Sequence[Event | int | str]], ti
 
 
 def type_rows(bundle: Bundle, types: Sequence[Any]) -> Ints | None:
-    """Rows of the column of types, 0 for one that it does not know; None where there is no such column."""
+    """Rows of the column of types, that of None for one that it does not know; None where there is no such column."""
     if all(column.name != PAST_TYPE for column in bundle.schema.side(Side.PAST)):
         for given in types:
             if given is not None:

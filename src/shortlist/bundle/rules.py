@@ -23,7 +23,7 @@ from shortlist.funnel.columns import Bools
 from shortlist.funnel.rules.codes import Codes
 from shortlist.funnel.rules.intervals import Interval, learn_intervals
 from shortlist.recipe.rules import Rules, Satisfied
-from shortlist.schema import Split
+from shortlist.schema import Side, Split
 
 RULES = "rules.json"
 """Of a bundle that was exported with rules, or given some since."""
@@ -79,11 +79,12 @@ def satisfying_types(bundle: Bundle, needs: Satisfied) -> Ints | None:
     """Rows of the types of event that satisfy; None where all do. UserError for a type that the log never had."""
     if needs.events is None:
         return None
-    rows = type_rows(bundle, needs.events)
-    unknown = needs.events if rows is None else [kind for kind, row in zip(needs.events, rows, strict=True) if not row]
-    if rows is None or unknown:
-        raise UserError(f"rules.satisfied.events: the log has no events of the type {unknown[0]!r}")
-    return rows
+    if not bundle.schema.side(Side.PAST) or (rows := type_rows(bundle, [*needs.events, None])) is None:
+        raise UserError("rules.satisfied.events: this bundle's recipe names no schema.event: leave the types out")
+    for kind, row in zip(needs.events, rows[:-1].tolist(), strict=True):
+        if row == rows[-1]:
+            raise UserError(f"rules.satisfied.events: the log has no events of the type {kind!r}")
+    return rows[:-1]
 
 
 def read_rules(file: Path) -> Rules:
