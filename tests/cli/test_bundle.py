@@ -117,3 +117,24 @@ def test_a_folder_that_is_no_bundle_is_one_line(words: tuple[str, ...], tmp_path
     assert said.code == 4
     assert "is no bundle" in said.err
     assert "Traceback" not in said.err
+
+
+def test_rules_are_changed_without_training_and_the_manifest_stays_right(
+    bundle: Path, tmp_path: Path, shortlist: Shortlist
+) -> None:
+    folder = Path(shutil.copytree(bundle, tmp_path / "ruled"))
+    file = tmp_path / "rules.toml"
+    file.write_text('[rules]\nfilter = "not genres has \\"none\\""\ndiversity = 0.25\n')
+
+    assert shortlist("bundle", "rules", folder).out == "no rules\n"
+    said = shortlist("bundle", "rules", folder, "--set", file)
+    assert said.code == 0
+    assert said.out.splitlines() == ['filter       not genres has "none"', "diversity    0.25"]
+    assert shortlist("bundle", "verify", folder).code == 0
+    told = json.loads(shortlist("bundle", "rules", folder, "--json").out)
+    assert (told["settings"]["diversity"], told["intervals"]) == (0.25, [])
+    assert "rules   settings.diversity: 0.0 -> 0.25" in shortlist("bundle", "diff", bundle, folder).out
+    file.write_text('[rules]\nfilter = "genre = 3"\n')
+    refused = shortlist("bundle", "rules", folder, "--set", file)
+    assert refused.code == 2
+    assert "Did you mean `genres`?" in refused.err

@@ -78,7 +78,7 @@ def test_every_example_of_the_documentation_works(client: httpx.Client) -> None:
             assert answer.status_code == 200
             assert answer.json()["items"]
             count += 1
-    assert count == 4
+    assert count == 5
 
 
 def test_a_long_request_keeps_no_probe_waiting(client: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,7 +23,7 @@ from shortlist.funnel.columns import Bools
 from shortlist.funnel.rules.codes import Codes
 from shortlist.funnel.rules.intervals import Interval, learn_intervals
 from shortlist.recipe.rules import Rules, Satisfied
-from shortlist.schema import Side, Split
+from shortlist.schema import Split
 
 RULES = "rules.json"
 """Of a bundle that was exported with rules, or given some since."""
@@ -79,7 +79,8 @@ def satisfying_types(bundle: Bundle, needs: Satisfied) -> Ints | None:
     """Rows of the types of event that satisfy; None where all do. UserError for a type that the log never had."""
     if needs.events is None:
         return None
-    if not bundle.schema.side(Side.PAST) or (rows := type_rows(bundle, [*needs.events, None])) is None:
+    rows = None if bundle.recipe.schema_.event is None else type_rows(bundle, [*needs.events, None])
+    if rows is None:
         raise UserError("rules.satisfied.events: this bundle's recipe names no schema.event: leave the types out")
     for kind, row in zip(needs.events, rows[:-1].tolist(), strict=True):
         if row == rows[-1]:
