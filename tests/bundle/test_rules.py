@@ -105,7 +105,7 @@ def test_rules_that_do_not_fit_leave_the_bundle_as_it_was(shop: Recommender, rul
         ({"cap": {"tags": 2}}, "rules.cap: expected a column with one value"),
     ):
         with pytest.raises(UserError, match=said):
-            change_rules(folder, Rules(**rules))  # type: ignore[arg-type]
+            change_rules(folder, Rules(**rules))
     assert BundleRules.read(folder).settings.filter == "price < 5"
     check_manifest(folder)
 

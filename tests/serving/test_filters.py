@@ -22,7 +22,7 @@ FILTER = 'category = "coffee" and price < 20'
 def test_a_filtered_list_is_the_same_over_http_in_python_and_on_the_command_line(
     client: httpx.Client, shop: Recommender, shop_bundle: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    asked = {"filter": FILTER, "diversity": 0.4, "explain": True}
+    asked: dict[str, Any] = {"filter": FILTER, "diversity": 0.4, "explain": True}
     body = {"user_id": KNOWN, "n": 5, "exclude_seen": False, **asked}
     answer = client.post("/v1/recommend", json=body).json()["items"]
     items = shop.recommend([KNOWN], 5, False, **asked)[0]

@@ -97,5 +97,5 @@ def _near(bundle: Bundle, vectors_ID: Floats, history_H: Ints, item_K: Ints) -> 
 def _directions(vectors_KD: Floats) -> Floats:
     """Of length 1; an empty vector stays so, and is like nothing."""
     length_K1 = np.linalg.norm(vectors_KD, axis=1, keepdims=True)
-    zeros_KD: Floats = np.zeros(vectors_KD.shape, np.float32)
-    return np.divide(vectors_KD, length_K1, out=zeros_KD, where=length_K1 > 0)
+    zeros_KD = np.zeros(vectors_KD.shape, np.float32)
+    return np.asarray(np.divide(vectors_KD, length_K1, out=zeros_KD, where=length_K1 > 0))

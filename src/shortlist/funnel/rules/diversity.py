@@ -62,11 +62,10 @@ def _scaled(score_UK: Floats) -> Floats:
     least_U1 = np.where(np.isnan(score_UK), np.inf, score_UK).min(axis=1, keepdims=True, initial=np.inf)
     most_U1 = np.where(np.isnan(score_UK), -np.inf, score_UK).max(axis=1, keepdims=True, initial=-np.inf)
     span_U1 = np.where(most_U1 > least_U1, most_U1 - least_U1, 1)
-    scaled_UK: Floats = (score_UK - np.where(np.isfinite(least_U1), least_U1, 0)) / span_U1
-    return scaled_UK.astype(np.float32)
+    return np.asarray((score_UK - np.where(np.isfinite(least_U1), least_U1, 0)) / span_U1, np.float32)
 
 
 def _directions(vectors_UKD: Floats) -> Floats:
     length_UK1 = np.linalg.norm(vectors_UKD, axis=2, keepdims=True)
-    zeros_UKD: Floats = np.zeros(vectors_UKD.shape, np.float32)
-    return np.divide(vectors_UKD, length_UK1, out=zeros_UKD, where=length_UK1 > 0)
+    zeros_UKD = np.zeros(vectors_UKD.shape, np.float32)
+    return np.asarray(np.divide(vectors_UKD, length_UK1, out=zeros_UKD, where=length_UK1 > 0))
