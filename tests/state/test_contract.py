@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -32,11 +33,7 @@ def test_events_are_kept_in_order_of_time_and_of_arrival_within_a_second(state: 
 def test_an_event_told_twice_counts_once(state: State) -> None:
     view = StateEvent("ann", "a", 10, "view")
     assert state.append([view, view]) == [True, False]
-    others = [
-        StateEvent("ann", "a", 10, "cart"),
-        StateEvent("ann", "a", 11, "view"),
-        StateEvent("bob", "a", 10, "view"),
-    ]
+    others = [replace(view, type="cart"), replace(view, time=11), replace(view, user="bob")]
     assert state.append([view, *others]) == [False, True, True, True]
     assert items(state, "ann") == ["a", "a", "a"]
     assert state.counts("a") == {"view": 3, "cart": 1}
@@ -56,7 +53,7 @@ def test_integers_and_text_never_meet(state: State) -> None:
 
 
 def test_ids_may_be_long_and_of_any_letters(state: State) -> None:
-    users = ["ü" * 1000, "ü" * 999 + "u", "a" * 511, "a" * 500, "a" * 499, "\0", "snow☃", 2**63 - 1, -(2**63)]
+    users: list[int | str] = ["ü" * 1000, "ü" * 999 + "u", "a" * 511, "a" * 500, "a" * 499, "\0", "☃", 2**63 - 1]
     state.append([StateEvent(user, f"{place}" * 999, 10) for place, user in enumerate(users)])
     assert [items(state, user) for user in users] == [[f"{place}" * 999] for place in range(len(users))]
     with state.snapshot() as everyone:

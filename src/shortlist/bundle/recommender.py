@@ -30,6 +30,7 @@ from shortlist.funnel.sources.folder import Surroundings, mixed, open_sources
 from shortlist.funnel.sources.mixture import Mixture
 from shortlist.funnel.sources.popularity import PopularitySource
 from shortlist.schema import Side
+from shortlist.state.base import State
 
 Id = int | str
 Rows = FeatureRows | Mapping[str, Sequence[Any]]
@@ -52,16 +53,17 @@ class Recommendation:
 class Recommender:
     """Answers requests from a bundle. Safe to use from several threads."""
 
-    def __init__(self, bundle: Bundle, threads: int = 1) -> None:
-        """`threads` are those of one ONNX Runtime call."""
+    def __init__(self, bundle: Bundle, threads: int = 1, state: State | None = None) -> None:
+        """`threads` are those of one ONNX Runtime call; `state` is what users did since the bundle was made."""
         self.bundle = bundle
         self.threads = threads
-        self._asking = Asking(bundle)
+        self.state = state
+        self._asking = Asking(bundle, state)
 
     @classmethod
-    def load(cls, path: str | Path, threads: int = 1, verify: bool = True) -> Recommender:
+    def load(cls, path: str | Path, threads: int = 1, verify: bool = True, state: State | None = None) -> Recommender:
         """Open the bundle at `path`; BundleError if it is incomplete or altered."""
-        return cls(Bundle.open(path, verify), threads)
+        return cls(Bundle.open(path, verify), threads, state)
 
     def save(self, path: str | Path) -> None:
         """Copy the bundle to `path`, whole or not at all.
@@ -88,7 +90,7 @@ class Recommender:
         Models encode a new item by its features. Sources that know items by what users did with them, such as
         neighbours or popularity, do not propose it. RequestError where the table does not fit. `save` keeps the items.
         """
-        return Recommender(with_items(self.bundle, table), self.threads)
+        return Recommender(with_items(self.bundle, table), self.threads, self.state)
 
     @cached_property
     def popularity(self) -> PopularitySource:
@@ -151,10 +153,10 @@ class Recommender:
         candidates: Sequence[Sequence[Id]] | None = None,
         exclude_seen: bool | None = None,
     ) -> Requests:
-        """Encode U requests.
+        """Encode U requests. Histories are what the bundle knows, then what the state does, then `history`.
 
         users: ids as the tables have them; an unknown one, or None, is a new user.
-        history: events after those the bundle knows of, oldest first, or their items alone; those of unknown items are
+        history: events after those that are known, oldest first, or their items alone; those of unknown items are
             left out. An event that says no type is of an unknown one, and one that says no time is as the request is.
         context, user_features: raw columns of U values; what is left out counts as missing, the time as now. Numbers
             that tell the time are in the log's unit.
