@@ -58,7 +58,7 @@ class Recommender:
         self.bundle = bundle
         self.threads = threads
         self.state = state
-        self._asking = Asking(bundle, state)
+        self.asking = Asking(bundle, state)
 
     @classmethod
     def load(cls, path: str | Path, threads: int = 1, verify: bool = True, state: State | None = None) -> Recommender:
@@ -103,7 +103,7 @@ class Recommender:
         around = Surroundings(
             schema=self.bundle.schema,
             eligible_I=self.bundle.eligible_I,
-            id_of_item=self._asking.id_of_item,
+            id_of_item=self.asking.id_of_item,
             threads=self.threads,
             items=self.bundle.items,
             changed_A=self.bundle.changed_A,
@@ -125,7 +125,7 @@ class Recommender:
         return Rank(
             model,
             self.bundle.items,
-            self._asking.id_of_item,
+            self.asking.id_of_item,
             settings.ranking_history,
             settings.retrieval_weight if self.bundle.recipe.retrieval is not None else 0.0,
             predictions=self.predictions,
@@ -163,7 +163,7 @@ class Recommender:
         exclude, candidates: items that must not be answered, and items to choose from.
         exclude_seen: leave out the items of the history; by default as the recipe says.
         """
-        return self._asking.requests(
+        return self.asking.requests(
             users,
             history=history,
             context=context,
@@ -246,7 +246,7 @@ class Recommender:
         if self.ranker is None:
             raise RequestError("this bundle has no ranking model, so it cannot score rows")
         if not isinstance(rows, FeatureRows):
-            rows = self._asking.rows(rows, self.bundle.settings.ranking_history)
+            rows = self.asking.rows(rows, self.bundle.settings.ranking_history)
         outputs_BO: Floats = self.ranker.model(rows)
         return outputs_BO
 

@@ -35,6 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="JSON",
         help='what the user, or nobody known, has just done: \'[12, {"item": 17, "type": "cart"}]\', oldest first',
     )
+    parser.add_argument("--state", metavar="ADDRESS", help="what users did since: as `shortlist serve` keeps it")
     parser.add_argument("--k", type=int, default=10, metavar="N", help="items for each user (default: 10)")
     parser.add_argument(
         "--output", default="recommendations.parquet", metavar="FILE", help="Parquet file (default: %(default)s)"
@@ -49,10 +50,12 @@ def run(args: argparse.Namespace) -> int:
     """Do the work and return the exit code."""
     from shortlist.bundle.recommender import Recommender
     from shortlist.core.errors import UserError
+    from shortlist.state import open_state
 
     if args.users and args.history:
         raise UserError("--history is that of one user: name them with --user, or leave --users out for somebody new")
-    recommender = Recommender.load(args.bundle, args.threads)
+    state = open_state(args.state, create=False) if args.state else None
+    recommender = Recommender.load(args.bundle, args.threads, state=state)
     if args.user or args.history:
         _show(args, recommender)
     else:

@@ -28,8 +28,8 @@ def check_events(events: Sequence[StateEvent]) -> None:
                 _check_text(text, f"{where}.{name}")
         if not _FIRST_SECOND <= event.time <= latest:
             raise RequestError(
-                f"{where}.time: expected Unix seconds, at most a day ahead of this machine's clock ({latest}), found "
-                f"{event.time}. Milliseconds? Divide them by 1000; else set the clock of the sender"
+                f"{where}.time: expected a time at most a day ahead of this machine's clock, that is {latest} in Unix "
+                f"seconds, found {event.time}. Is it in another unit, such as milliseconds, or is the sender's clock wrong?"
             )
 
 
