@@ -52,7 +52,7 @@ class Lately:
         user_n = np.repeat(np.arange(len(states)), counts_U)
         item_n = self._item_rows([item for state in told for item in state.items])
         time_n = np.concatenate([state.times_L for state in told])
-        type_n = self._type_rows and self._type_rows([kind for state in told for kind in state.types])
+        type_n = None if self._type_rows is None else self._type_rows([kind for one in told for kind in one.types])
         last_U = _last(known)
         early_n = time_n <= last_U[user_n]
         kept_n = (item_n > 0) & ~_held(known, user_n, time_n, item_n, early_n)

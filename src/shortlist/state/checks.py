@@ -29,7 +29,7 @@ def check_events(events: Sequence[StateEvent]) -> None:
         if not _FIRST_SECOND <= event.time <= latest:
             raise RequestError(
                 f"{where}.time: expected a time at most a day ahead of this machine's clock, that is {latest} in Unix "
-                f"seconds, found {event.time}. Is it in another unit, such as milliseconds, or is the sender's clock wrong?"
+                f"seconds, found {event.time}. Is it in another unit, such as milliseconds, or is a clock wrong?"
             )
 
 
