@@ -88,7 +88,7 @@ def create_app(recommender: Recommender) -> FastAPI:
         openapi_extra=_described(service.rank_body, service.examples.rank),
     )
     if service.recommender.bundle.schema.has_items:
-        add_state_routes(app, service, workers, _guarded, _ERRORS, _described)
+        add_state_routes(app, lambda: service, workers, _guarded, _ERRORS, _described)
     return app
 
 

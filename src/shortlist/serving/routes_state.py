@@ -29,7 +29,7 @@ _MOST_SHOWN = 100
 
 def add_state_routes(
     app: FastAPI,
-    service: Service,
+    current: Callable[[], Service],
     workers: ThreadPoolExecutor,
     guard: Guard,
     responses: Mapping[int | str, Any],
@@ -37,25 +37,27 @@ def add_state_routes(
 ) -> None:
     """Add the routes to `app`.
 
-    Reading happens among `workers`, writing in a thread of its own: an event waits for the disk, and no recommendation
+    `current` is the service that answers now. Reading happens among `workers`, writing in a thread of its own: an event waits for the disk, and no recommendation
     waits for it.
     """
-    writer = ThreadPoolExecutor(1, "state")
+    service, writer = current(), ThreadPoolExecutor(1, "state")
 
     async def in_thread(pool: ThreadPoolExecutor, work: Callable[[], object]) -> bytes:
         return await asyncio.get_running_loop().run_in_executor(pool, lambda: orjson.dumps(work()))
 
     async def events(request: Request) -> bytes:
         raw = await read_bytes(request)
-        return await in_thread(writer, lambda: service.events(parse(raw, service.events_body)))
+        return await in_thread(writer, lambda: _events(current(), raw))
 
     async def user(request: Request) -> bytes:
-        user_id, n = _id(request, service, "user"), _count(request, _MOST_SHOWN)
-        return await in_thread(workers, lambda: service.user(user_id, n))
+        now, n = current(), _count(request, _MOST_SHOWN)
+        user_id = _id(request, now, "user")
+        return await in_thread(workers, lambda: now.user(user_id, n))
 
     async def similar(request: Request) -> bytes:
-        item_id, n = _id(request, service, "item"), _count(request, 10)
-        return await in_thread(workers, lambda: service.similar(item_id, n))
+        now, n = current(), _count(request, 10)
+        item_id = _id(request, now, "item")
+        return await in_thread(workers, lambda: now.similar(item_id, n))
 
     app.add_api_route(
         "/v1/events",
@@ -84,6 +86,10 @@ def add_state_routes(
         responses={200: {"model": SimilarAnswer}, **responses},
         openapi_extra=_parameters(service, "item", "How many items.", 10),
     )
+
+
+def _events(service: Service, raw: bytes) -> EventsAnswer:
+    return service.events(parse(raw, service.events_body))
 
 
 def _parameters(service: Service, side: str, count: str, default: int) -> dict[str, Any]:
