@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -41,7 +42,7 @@ def history(recommender: Recommender, users: list[int | None], **about: object) 
     items = bundle.item_keys.take(pa.array(events.items.values)).to_pylist()
     told = list(zip(items, events.times.tolist(), (events.types - offset).tolist(), strict=True))
     ends = events.items.offsets_n.tolist()
-    return [told[start:end] for start, end in zip(ends[:-1], ends[1:], strict=True)]
+    return [told[start:end] for start, end in pairwise(ends)]
 
 
 def test_events_of_the_state_come_after_those_of_the_bundle(recommender: Recommender, state: LmdbState) -> None:

@@ -37,8 +37,8 @@ def add_state_routes(
 ) -> None:
     """Add the routes to `app`.
 
-    `current` is the service that answers now. Reading happens among `workers`, writing in a thread of its own: an event waits for the disk, and no recommendation
-    waits for it.
+    `current` is the service that answers now. Reading happens among `workers`, writing in a thread of its own: an event
+    waits for the disk, and no recommendation waits for it.
     """
     service, writer = current(), ThreadPoolExecutor(1, "state")
 
