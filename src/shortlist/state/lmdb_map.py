@@ -134,12 +134,12 @@ class LmdbMap:
 
     @contextmanager
     def _faults(self) -> Iterator[None]:
-        """What LMDB and the disk say, as one clear error."""
+        """What LMDB says, a full disk included, as one clear error."""
         try:
             yield
         except (lmdb.MapFullError, lmdb.MapResizedError):
             raise
-        except (lmdb.Error, OSError) as error:
+        except lmdb.Error as error:
             raise StateFault(
                 f"cannot use the state in {self.folder}: {error}. It must be a folder on a local disk with space "
                 "left that this process may write. Name another with --state FOLDER, or serve without: --state none"
