@@ -46,7 +46,7 @@ def items(client: httpx.Client, **body: Any) -> list[str]:
 
 
 def test_an_event_changes_the_next_answer(told: httpx.Client, recommender: Recommender) -> None:
-    before = items(told, user_id=KNOWN, n=5)
+    before = after = items(told, user_id=KNOWN, n=5)
     event = {"user_id": KNOWN, "item": before[0], "type": "view", "time": CLOCK["time"] - 60}
     for accepted, duplicates in ((1, 0), (0, 1)):
         answer = told.post("/v1/events", json={"events": [event]})

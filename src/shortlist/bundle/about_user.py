@@ -89,7 +89,7 @@ def _types(bundle: Bundle, rows: list[int]) -> list[Any]:
     column, transform = next((c, t) for c, t in _transforms(encoder.transforms) if c.name == PAST_TYPE)
     offset = next(c.offset for c in encoder.columns if c.name == PAST_TYPE)
     assert isinstance(transform, VocabularyTransform), column
-    names: list[Any] = transform.vocabulary.value_of_rows(np.array(rows) - offset).to_pylist()
+    names: list[Any] = transform.vocabulary.value_of_rows(np.array(rows, np.int64) - offset).to_pylist()
     return names
 
 
@@ -125,5 +125,5 @@ def _named(transform: Transform, rows: list[int]) -> list[Any]:
     """The values that rows stand for; where there is no vocabulary, the rows."""
     if not isinstance(transform, VocabularyTransform):
         return rows
-    values: list[Any] = transform.vocabulary.value_of_rows(rows).to_pylist()
+    values: list[Any] = transform.vocabulary.value_of_rows(np.array(rows, np.int64)).to_pylist()
     return values
