@@ -108,7 +108,7 @@ def test_features_of_the_state_take_the_place_of_the_bundles(told: httpx.Client,
     found = recommender.recommend([121, 122], 5, context=context)
     plain = Recommender(recommender.bundle)
     for user, answer in zip((121, 122), found, strict=True):
-        alone = {"context": {"time": [CLOCK["time"]]}, "user_features": {"city": ["Bonn"]}}
+        alone: dict[str, Any] = {"context": {"time": [CLOCK["time"]]}, "user_features": {"city": ["Bonn"]}}
         expected = plain.recommend([user], 5, **alone)[0]
         assert [item.item_id for item in answer] == [item.item_id for item in expected]
         assert [item.score for item in answer] == pytest.approx([item.score for item in expected], abs=1e-5)
