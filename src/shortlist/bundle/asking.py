@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from shortlist.bundle.lately import Lately, States
 from shortlist.bundle.past_events import Event, read_events
 from shortlist.bundle.read import Bundle
 from shortlist.core.errors import RequestError
 from shortlist.core.suggest import did_you_mean
 from shortlist.data.prepared import item_id_column
 from shortlist.features.base import column_of
+from shortlist.features.past import Events
 from shortlist.features.rows import FeatureRows, FeatureTable, Ints, Longs, RaggedBag, side_by_side
 from shortlist.features.values import array_of, as_seconds
 from shortlist.features.vocabulary import Vocabulary
@@ -22,15 +24,17 @@ from shortlist.funnel.columns import Requests, latest
 from shortlist.funnel.filters.masks import Masks
 from shortlist.schema import Side
 from shortlist.schema.columns import ROW_SIDES
+from shortlist.state.base import State
 
 Columns = Mapping[str, Sequence[Any]]
 
 
 class Asking:
-    """Encodes requests against a bundle."""
+    """Encodes requests against a bundle, and against what a state knows beyond it."""
 
-    def __init__(self, bundle: Bundle) -> None:
+    def __init__(self, bundle: Bundle, state: State | None = None) -> None:
         self.bundle = bundle
+        self.lately = None if state is None else Lately(bundle, state)
         self.id_of_item = item_id_column(bundle.items, bundle.schema)
         self.masks = Masks(bundle.attributes)
 
@@ -50,13 +54,16 @@ class Asking:
         user_U = _look_up(self.bundle.user_vocabulary, users)
         moment = self._batch(context or {}, len(users), (Side.CONTEXT,))
         time_U = self._times(moment)
-        query = side_by_side([self._users(user_U, user_features), self._context(moment, time_U)])
-        known = self.bundle.histories.events.rows(user_U)
+        states = None if self.lately is None else self.lately.users(users)
+        query = side_by_side([self._users(user_U, user_features, states), self._context(moment, time_U)])
+        known = self.known(user_U, states)
         if history is not None:
             _check_lists(history, len(users), "history")
             known = known.then(read_events(self.bundle, history, time_U))
         seen = self.bundle.settings.exclude_seen if exclude_seen is None else exclude_seen
         left_out = [known.items] if seen else []
+        if seen and self.lately is not None and any(state is not None and state.older for state in states or ()):
+            left_out.append(self.lately.older(states or ()))
         if exclude is not None:
             left_out.append(self._items(exclude, len(users), "exclude"))
         return Requests(
@@ -69,6 +76,17 @@ class Asking:
             within_I=None if filter is None else self.masks(filter),
             told={**(user_features or {}), **(context or {})},
         )
+
+    def known(self, user_U: Ints, states: States | None) -> Events:
+        """Each user's events, oldest first: those of the bundle, and those that the state has after them."""
+        events = self.bundle.histories.events.rows(user_U)
+        return events if self.lately is None or states is None else self.lately.after(events, states)
+
+    def users(self, user_U: Ints, states: States | None) -> FeatureRows:
+        """Each user's features: those of the state where it has any, else those of the bundle."""
+        if self.lately is None or states is None:
+            return self.bundle.users.take(user_U)
+        return self.lately.features(user_U, states)
 
     def rows(self, columns: Columns, history_length: int) -> FeatureRows:
         """Whole rows from raw columns of all three sides; ids under the names the recipe gives them.
@@ -94,9 +112,9 @@ class Asking:
         """Features by the rows of known ids; encoded from the raw columns where the log has no such ids."""
         return _all(self.bundle.encoders[side].apply(batch)) if rows_B is None else table.take(rows_B)
 
-    def _users(self, user_U: Ints, features: Columns | None) -> FeatureRows:
+    def _users(self, user_U: Ints, features: Columns | None, states: States | None) -> FeatureRows:
         if features is None:
-            return self.bundle.users.take(user_U)
+            return self.users(user_U, states)
         batch = self._batch(features, len(user_U), (Side.USER,))
         batch = batch.append_column("#row", pa.array(user_U))
         return _all(self.bundle.encoders[Side.USER].apply(batch))

@@ -35,6 +35,7 @@ from shortlist.funnel.sources.folder import Surroundings, mixed, open_sources
 from shortlist.funnel.sources.mixture import Mixture
 from shortlist.funnel.sources.popularity import PopularitySource
 from shortlist.schema import Side
+from shortlist.state.base import State
 
 Id = int | str
 Rows = FeatureRows | Mapping[str, Sequence[Any]]
@@ -61,16 +62,17 @@ class Recommendation:
 class Recommender:
     """Answers requests from a bundle. Safe to use from several threads."""
 
-    def __init__(self, bundle: Bundle, threads: int = 1) -> None:
-        """`threads` are those of one ONNX Runtime call."""
+    def __init__(self, bundle: Bundle, threads: int = 1, state: State | None = None) -> None:
+        """`threads` are those of one ONNX Runtime call; `state` is what users did since the bundle was made."""
         self.bundle = bundle
         self.threads = threads
-        self._asking = Asking(bundle)
+        self.state = state
+        self.asking = Asking(bundle, state)
 
     @classmethod
-    def load(cls, path: str | Path, threads: int = 1, verify: bool = True) -> Recommender:
+    def load(cls, path: str | Path, threads: int = 1, verify: bool = True, state: State | None = None) -> Recommender:
         """Open the bundle at `path`; BundleError if it is incomplete or altered."""
-        return cls(Bundle.open(path, verify), threads)
+        return cls(Bundle.open(path, verify), threads, state)
 
     def save(self, path: str | Path) -> None:
         """Copy the bundle to `path`, whole or not at all.
@@ -97,12 +99,12 @@ class Recommender:
         Models encode a new item by its features. Sources that know items by what users did with them, such as
         neighbours or popularity, do not propose it. RequestError where the table does not fit. `save` keeps the items.
         """
-        return Recommender(with_items(self.bundle, table), self.threads)
+        return Recommender(with_items(self.bundle, table), self.threads, self.state)
 
     @cached_property
     def rules(self) -> RuleBook:
         """The bundle's rules. UserError where they do not fit it."""
-        return RuleBook(self.bundle, BundleRules.read(self.bundle.path), self._asking.masks, lambda: self.sources)
+        return RuleBook(self.bundle, BundleRules.read(self.bundle.path), self.asking.masks, lambda: self.sources)
 
     @cached_property
     def popularity(self) -> PopularitySource:
@@ -115,7 +117,7 @@ class Recommender:
         around = Surroundings(
             schema=self.bundle.schema,
             eligible_I=self.bundle.eligible_I,
-            id_of_item=self._asking.id_of_item,
+            id_of_item=self.asking.id_of_item,
             threads=self.threads,
             items=self.bundle.items,
             changed_A=self.bundle.changed_A,
@@ -137,7 +139,7 @@ class Recommender:
         return Rank(
             model,
             self.bundle.items,
-            self._asking.id_of_item,
+            self.asking.id_of_item,
             settings.ranking_history,
             settings.retrieval_weight if self.bundle.recipe.retrieval is not None else 0.0,
             predictions=self.predictions,
@@ -166,10 +168,10 @@ class Recommender:
         exclude_seen: bool | None = None,
         filter: str | None = None,
     ) -> Requests:
-        """Encode U requests.
+        """Encode U requests. Histories are what the bundle knows, then what the state does, then `history`.
 
         users: ids as the tables have them; an unknown one, or None, is a new user.
-        history: events after those the bundle knows of, oldest first, or their items alone; those of unknown items are
+        history: events after those that are known, oldest first, or their items alone; those of unknown items are
             left out. An event that says no type is of an unknown one, and one that says no time is as the request is.
         context, user_features: raw columns of U values; what is left out counts as missing, the time as now. Numbers
             that tell the time are in the log's unit.
@@ -177,7 +179,7 @@ class Recommender:
         exclude_seen: leave out the items of the history; by default as the recipe says.
         filter: choose from the items that it keeps, such as `category = "coffee" and price < 20`.
         """
-        return self._asking.requests(
+        return self.asking.requests(
             users,
             history=history,
             context=context,
@@ -305,7 +307,7 @@ class Recommender:
         if self.ranker is None:
             raise RequestError("this bundle has no ranking model, so it cannot score rows")
         if not isinstance(rows, FeatureRows):
-            rows = self._asking.rows(rows, self.bundle.settings.ranking_history)
+            rows = self.asking.rows(rows, self.bundle.settings.ranking_history)
         outputs_BO: Floats = self.ranker.model(rows)
         return outputs_BO
 

@@ -28,6 +28,7 @@ from shortlist.cli import (
     run,
     serve,
     similar,
+    state,
     train,
     tune,
 )
@@ -62,6 +63,7 @@ VERBS: Mapping[str, Verb] = {
     "recommend": recommend,
     "similar": similar,
     "serve": serve,
+    "state": state,
     "bundle": bundle,
     "register": register,
     "promote": promote,

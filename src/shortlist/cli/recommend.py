@@ -48,6 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="how much likeness to those above counts against an item, 0 to 1 (default: as the rules say)",
     )
     parser.add_argument("--explain", action="store_true", help="say why each item is there; with --user or --history")
+    parser.add_argument("--state", metavar="ADDRESS", help="what users did since: as `shortlist serve` keeps it")
     parser.add_argument("--k", type=int, default=10, metavar="N", help="items for each user (default: 10)")
     parser.add_argument(
         "--output", default="recommendations.parquet", metavar="FILE", help="Parquet file (default: %(default)s)"
@@ -62,12 +63,14 @@ def run(args: argparse.Namespace) -> int:
     """Do the work and return the exit code."""
     from shortlist.bundle.recommender import Recommender
     from shortlist.core.errors import UserError
+    from shortlist.state import open_state
 
     if args.users and args.history:
         raise UserError("--history is that of one user: name them with --user, or leave --users out for somebody new")
     if args.explain and not (args.user or args.history):
         raise UserError("--explain is for the screen: name users with --user, or somebody new by --history")
-    recommender = Recommender.load(args.bundle, args.threads)
+    state = open_state(args.state, create=False) if args.state else None
+    recommender = Recommender.load(args.bundle, args.threads, state=state)
     if args.user or args.history:
         _show(args, recommender)
     else:

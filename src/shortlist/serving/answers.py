@@ -32,7 +32,18 @@ class ItemsAnswer:
     items: list[Recommendation]
     """Best first."""
     known_user: bool
-    """Whether the bundle knows the user; if not, the answer rests on what the request says."""
+    """Whether the bundle knows the user; if not, the answer rests on what the state knows and the request says."""
+    bundle: BundleLabel
+
+
+@dataclass(frozen=True, slots=True)
+class SimilarAnswer:
+    """Items in order, most like the given one first."""
+
+    __pydantic_config__ = _DOCUMENTED
+
+    items: list[Recommendation]
+    """Their scores are cosines."""
     bundle: BundleLabel
     propensity: float | None = None
     """Where rules explore, how likely this list was: the product of its items' propensities."""

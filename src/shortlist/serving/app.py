@@ -25,7 +25,9 @@ from shortlist.serving.answers import HealthAnswer, ItemsAnswer, PredictionsAnsw
 from shortlist.serving.examples import Bodies
 from shortlist.serving.read import Body, parse, read_bytes
 from shortlist.serving.refusal import ErrorAnswer, Problem, Refusal, error_response
+from shortlist.serving.routes_state import add_state_routes
 from shortlist.serving.service import Service
+from shortlist.state import StateFault
 
 THREADS = 1
 """Requests that one process works on at once: more cores are used by more processes, not by more threads."""
@@ -35,6 +37,7 @@ _ERRORS: dict[int | str, dict[str, Any]] = {
     413: {"model": ErrorAnswer, "description": "The body is too large."},
     422: {"model": ErrorAnswer, "description": "A value is not what it should be."},
     500: {"model": ErrorAnswer, "description": "A fault of the server; the id is in its log."},
+    503: {"model": ErrorAnswer, "description": "The state cannot be read or written now."},
 }
 
 _log = logging.getLogger("shortlist.serving")
@@ -84,6 +87,8 @@ def create_app(recommender: Recommender) -> FastAPI:
         responses={200: {"model": ItemsAnswer | PredictionsAnswer}, **_ERRORS},
         openapi_extra=_described(service.rank_body, service.examples.rank),
     )
+    if service.recommender.bundle.schema.has_items:
+        add_state_routes(app, lambda: service, workers, _guarded, _ERRORS, _described)
     return app
 
 
@@ -112,15 +117,27 @@ def _endpoint(answer: Callable[[Any], object], body: type[Body], workers: Thread
     def work(raw: bytes) -> bytes:
         return orjson.dumps(answer(parse(raw, body)))
 
+    async def content(request: Request) -> bytes:
+        raw = await read_bytes(request)
+        return await asyncio.get_running_loop().run_in_executor(workers, work, raw)
+
+    return _guarded(content)
+
+
+def _guarded(content: Callable[[Request], Awaitable[bytes]]) -> Endpoint:
+    """An endpoint that answers with the JSON that `content` makes, or says why it does not."""
+
     async def endpoint(request: Request) -> Response:
         try:
-            raw = await read_bytes(request)
-            content = await asyncio.get_running_loop().run_in_executor(workers, work, raw)
+            answer = await content(request)
         except Refusal as refusal:
             return refusal.response()
+        except StateFault as fault:
+            _log.error("%s", fault)
+            return error_response(503, Problem(str(fault), request.url.path), {"Retry-After": "1"})
         except Exception:
             return _fault(request)
-        return Response(content, media_type="application/json")
+        return Response(answer, media_type="application/json")
 
     return endpoint
 

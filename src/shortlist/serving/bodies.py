@@ -19,10 +19,12 @@ MOST_ITEMS = 1000
 MOST_GIVEN = 10_000
 """Most ids or rows in one list of a request."""
 
-_Integer = Annotated[int, Field(ge=-(2**63), le=2**63 - 1)]
-_Text = Annotated[str, Field(max_length=1000)]
+DOCUMENTED_BODY = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
+
+Whole = Annotated[int, Field(ge=-(2**63), le=2**63 - 1)]
+Text = Annotated[str, Field(max_length=1000)]
 _Items = Field(max_length=MOST_GIVEN, fail_fast=True)
-_ID_TYPES: Mapping[str, Any] = {"int": _Integer, "text": _Text}
+ID_TYPES: Mapping[str, Any] = {"int": Whole, "text": Text}
 
 ITEM, EVENT = "#item", "#event"
 """What an entry of a history may be, as pydantic's places of errors name it."""
@@ -37,7 +39,7 @@ Values = dict[str, Any]
 class EventBody(BaseModel, Generic[ItemId]):
     """One event of a history."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
+    model_config = DOCUMENTED_BODY
 
     @classmethod
     def model_parametrized_name(cls, params: tuple[Any, ...]) -> str:
@@ -46,9 +48,9 @@ class EventBody(BaseModel, Generic[ItemId]):
 
     item: ItemId
     """The item."""
-    type: _Integer | _Text | bool | None = None
+    type: Whole | Text | bool | None = None
     """Its type, as the log has it, such as view or cart; left out, or one that the log never had: unknown."""
-    time: _Integer | float | _Text | None = None
+    time: Whole | float | Text | None = None
     """When it was: in the log's own unit, or text in ISO 8601; left out, at the time of the request."""
 
     def event(self) -> Event:
@@ -61,7 +63,7 @@ def _kind(given: Any) -> str:
 
 
 class _Body(BaseModel, Generic[UserId, ItemId]):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
+    model_config = DOCUMENTED_BODY
 
     @classmethod
     def model_parametrized_name(cls, params: tuple[Any, ...]) -> str:
@@ -141,5 +143,5 @@ class RankBody(_Body[UserId, ItemId], Generic[UserId, ItemId]):
 
 def bodies(schema: Schema) -> tuple[type[RecommendBody[Any, Any]], type[RankBody[Any, Any]]]:
     """The bodies for the id types of a bundle."""
-    user, item = (_ID_TYPES[schema.id_types.get(side, "text")] for side in ("user", "item"))
+    user, item = (ID_TYPES[schema.id_types.get(side, "text")] for side in ("user", "item"))
     return RecommendBody[user, item], RankBody[user, item]  # type: ignore[valid-type]

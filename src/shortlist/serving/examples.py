@@ -20,12 +20,13 @@ class Examples:
 
     recommend: Bodies
     rank: Bodies
+    events: Bodies
 
     @classmethod
     def of(cls, bundle: Bundle) -> Examples:
         """The examples for one bundle."""
         if not bundle.schema.has_items or len(bundle.items) < 2:
-            return cls({}, {"rows of a click log": {"rows": [sample_row(bundle)]}} if bundle.has_ranking else {})
+            return cls({}, {"rows of a click log": {"rows": [sample_row(bundle)]}} if bundle.has_ranking else {}, {})
         user, items = _typical_user(bundle), popular_items(bundle, 5)
         context = sample_values(bundle, Side.CONTEXT)
         visitor = {"history": items[:2], **({"context": context} if context else {}), "n": 5}
@@ -37,6 +38,7 @@ class Examples:
                 "a choice of candidates": {**user, "candidates": items, "n": 3, "exclude_seen": False},
             },
             {"candidates in order": {**user, "candidates": items}},
+            {"what a user did": {"events": [{**user, "item": item} for item in items[:2]]}} if user else {},
         )
 
 

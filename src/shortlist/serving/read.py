@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import Any, TypeVar, get_args
 
 import orjson
 from pydantic import BaseModel, ValidationError
@@ -11,7 +11,7 @@ from pydantic_core import ErrorDetails
 from starlette.requests import ClientDisconnect, Request
 
 from shortlist.core.suggest import did_you_mean
-from shortlist.serving.bodies import EVENT, ITEM, EventBody
+from shortlist.serving.bodies import EVENT, ITEM
 from shortlist.serving.refusal import Refusal, shown
 
 MOST_BYTES = 1 << 20
@@ -83,12 +83,27 @@ def _refusal(body: type[BaseModel], problems: Sequence[ErrorDetails]) -> Refusal
     more = f" ({len(problems) - 1} more like it)" if len(problems) > 1 else ""
     if first["type"] == "extra_forbidden":
         name = str(first["loc"][-1])
-        fields = EventBody.model_fields if EVENT in first["loc"] else body.model_fields
+        fields = _model_at(body, first["loc"][:-1]).model_fields
         hint = did_you_mean(name, fields)
         expected = ", ".join(fields)
         return Refusal(f"no such field `{name}`.{hint}{more}", where, first["input"], expected)
     expected, found = _expected(first), shown(first["input"])
     return Refusal(f"{where}: expected {expected}, found {found!r}{more}", where, first["input"], expected)
+
+
+def _model_at(body: type[BaseModel], place: Sequence[int | str]) -> type[BaseModel]:
+    """The model that a place of the body holds."""
+    for part in place:
+        field = body.model_fields.get(str(part))
+        body = body if field is None else _model_in(field.annotation) or body
+    return body
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    """The first model that a type names."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((model for part in get_args(annotation) if (model := _model_in(part))), None)
 
 
 def _expected(problem: ErrorDetails) -> str:

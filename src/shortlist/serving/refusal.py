@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -56,12 +57,12 @@ class Refusal(Exception):
         return error_response(self.status, Problem(self.message, self.where, shown(self.found), self.expected))
 
 
-def error_response(status: int, problem: Problem) -> Response:
+def error_response(status: int, problem: Problem, headers: Mapping[str, str] | None = None) -> Response:
     """An answer with `problem` as its body; an absent id is left out."""
     told = asdict(problem)
     if problem.id is None:
         del told["id"]
-    return Response(orjson.dumps({"error": told}), status, media_type="application/json")
+    return Response(orjson.dumps({"error": told}), status, headers, media_type="application/json")
 
 
 def shown(value: Any) -> str | int | float | bool | None:

@@ -29,9 +29,13 @@ from shortlist.core.errors import EnvironmentFault, UserError
 from shortlist.core.progress import Reporter, Terminal
 from shortlist.serving.app import create_app
 from shortlist.serving.examples import Examples
+from shortlist.state import open_state
 
 BUNDLE_VARIABLE = "SHORTLIST_BUNDLE"
 """Environment variable that tells `application` which bundle to serve."""
+
+STATE_VARIABLE = "SHORTLIST_STATE"
+"""Environment variable with the address of the state; not set where there is none."""
 
 _WAITING = 2048
 """Connections that may wait to be accepted."""
@@ -55,12 +59,16 @@ _LOG_CONFIG: dict[str, Any] = {
 def application() -> FastAPI:
     """The application for the bundle that `SHORTLIST_BUNDLE` names; each worker process makes its own.
 
+    `SHORTLIST_STATE` is the address of its state; where it is not set there is none.
+
     It also serves under another ASGI server: `uvicorn --factory shortlist.serving.run:application`.
     """
     try:
         if BUNDLE_VARIABLE not in os.environ:
             raise EnvironmentFault(f"{BUNDLE_VARIABLE} is not set: it names the folder of the bundle to serve")
-        return create_app(Recommender.load(os.environ[BUNDLE_VARIABLE]))
+        address = os.environ.get(STATE_VARIABLE)
+        state = None if address is None else open_state(address)
+        return create_app(Recommender.load(os.environ[BUNDLE_VARIABLE], state=state))
     except UserError as error:
         logging.getLogger("shortlist.serving").critical("%s", error)
         raise SystemExit(STARTUP_FAILURE) from error
@@ -72,19 +80,24 @@ def run(
     port: int = 8000,
     workers: int = 1,
     reporter: Reporter | None = None,
+    state: str | None = None,
 ) -> None:
     """Serve the bundle until SIGTERM or SIGINT; requests that are being answered then are answered first.
 
-    The bundle is verified here, before a port is taken, and again by every worker. Port 0 takes a free one.
-    Raises BundleError, and EnvironmentFault when the port cannot be had or the workers do not start.
+    The bundle is verified here, before a port is taken, and again by every worker. Port 0 takes a free one. `state` is
+    the address of what users do meanwhile, as `open_state` takes it; None: events are not kept.
+    Raises BundleError, and EnvironmentFault when the port or the state cannot be had or the workers do not start.
     """
     if workers < 1:
         raise UserError(f"expected at least 1 worker process, found {workers}. Say for instance --workers 2")
     path = Path(bundle).absolute()
     check_manifest(path)
+    if state is not None:
+        open_state(state).close()
     taken = _listen_on(host, port)
     port = taken.getsockname()[1]
     os.environ[BUNDLE_VARIABLE] = str(path)
+    _tell_workers(state)
     greeting = _greeting(path, f"http://{f'[{host}]' if ':' in host else host}:{port}", workers)
     config = uvicorn.Config(
         "shortlist.serving.run:application",
@@ -101,6 +114,12 @@ def run(
         started = _several(config, taken) if workers > 1 else _one(config, taken)
     if not started:
         raise EnvironmentFault("the server did not start; the lines above say why")
+
+
+def _tell_workers(state: str | None) -> None:
+    os.environ.pop(STATE_VARIABLE, None)
+    if state is not None:
+        os.environ[STATE_VARIABLE] = state if "://" in state else str(Path(state).absolute())
 
 
 def _one(config: uvicorn.Config, taken: socket.socket) -> bool:

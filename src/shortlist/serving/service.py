@@ -8,13 +8,16 @@ from collections.abc import Mapping, Sequence
 
 import pyarrow as pa
 
+from shortlist.bundle.about_user import AboutUser, about_user
 from shortlist.bundle.recommender import Recommendation, Recommender
 from shortlist.core.errors import RequestError
 from shortlist.core.files import fingerprint
 from shortlist.core.version import __version__
-from shortlist.serving.answers import BundleLabel, ItemsAnswer, PredictionsAnswer, VersionAnswer
+from shortlist.features.values import array_of
+from shortlist.serving.answers import BundleLabel, ItemsAnswer, PredictionsAnswer, SimilarAnswer, VersionAnswer
 from shortlist.serving.bodies import ItemId, RankBody, RecommendBody, UserId, bodies
 from shortlist.serving.columns import RequestColumns
+from shortlist.serving.events import EventsAnswer, EventsBody, append, events_body
 from shortlist.serving.examples import Examples
 from shortlist.serving.refusal import Refusal
 
@@ -27,6 +30,7 @@ class Service:
         self.recommender = recommender
         self.columns = RequestColumns(bundle)
         self.recommend_body, self.rank_body = bodies(bundle.schema)
+        self.events_body = events_body(bundle.schema)
         self.examples = Examples.of(bundle)
         self.label = BundleLabel(str(bundle.manifest["name"]), fingerprint(bundle.manifest["files"]))
 
@@ -67,6 +71,28 @@ class Service:
         except RequestError as error:
             raise Refusal(str(error)) from error
         return ItemsAnswer(items, self._knows(body.user_id), self.label)
+
+    def events(self, body: EventsBody[UserId, ItemId]) -> EventsAnswer:
+        """Keep what users did."""
+        state = self.recommender.state
+        if state is None:
+            raise Refusal(
+                "this server keeps no events: it was started with --state none", "path", "/v1/events", status=404
+            )
+        return append(self.recommender.bundle, state, body.events)
+
+    def user(self, user: int | str, n: int) -> AboutUser:
+        """What is known of one user."""
+        return about_user(self.recommender.asking, user, n)
+
+    def similar(self, item: int | str, n: int) -> SimilarAnswer:
+        """The items like one."""
+        if self.recommender.bundle.item_rows(array_of([item]))[0] == 0:
+            raise Refusal(f"the bundle knows no item {item!r}", "id", item, "an item of the bundle", status=404)
+        try:
+            return SimilarAnswer(self.recommender.similar([item], n)[0], self.label)
+        except RequestError as error:
+            raise Refusal(str(error)) from error
 
     def _predicted(self, rows: Mapping[str, Sequence[object]]) -> dict[str, list[float] | list[dict[str, float]]]:
         predicted = {name: values.tolist() for name, values in self.recommender.predict_rows(rows).items()}

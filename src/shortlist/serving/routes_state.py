@@ -1,0 +1,130 @@
+"""The routes of users, their events, and the items like one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import orjson
+from fastapi import FastAPI, Request, Response
+from pydantic import TypeAdapter, ValidationError
+
+from shortlist.bundle.about_user import AboutUser
+from shortlist.serving.answers import SimilarAnswer
+from shortlist.serving.bodies import ID_TYPES, MOST_ITEMS
+from shortlist.serving.events import EventsAnswer
+from shortlist.serving.read import parse, read_bytes
+from shortlist.serving.refusal import Refusal
+from shortlist.serving.service import Service
+
+Answers = Callable[[Request], Awaitable[bytes]]
+Guard = Callable[[Answers], Callable[[Request], Awaitable[Response]]]
+"""Turns what makes the bytes of an answer into an endpoint that refuses as every route does."""
+
+_MOST_SHOWN = 100
+"""Events of a history that are shown unless the request says how many."""
+
+
+def add_state_routes(
+    app: FastAPI,
+    current: Callable[[], Service],
+    workers: ThreadPoolExecutor,
+    guard: Guard,
+    responses: Mapping[int | str, Any],
+    described: Callable[..., dict[str, Any]],
+) -> None:
+    """Add the routes to `app`.
+
+    `current` is the service that answers now. Reading happens among `workers`, writing in a thread of its own: an event
+    waits for the disk, and no recommendation waits for it.
+    """
+    service, writer = current(), ThreadPoolExecutor(1, "state")
+
+    async def in_thread(pool: ThreadPoolExecutor, work: Callable[[], object]) -> bytes:
+        return await asyncio.get_running_loop().run_in_executor(pool, lambda: orjson.dumps(work()))
+
+    async def events(request: Request) -> bytes:
+        raw = await read_bytes(request)
+        return await in_thread(writer, lambda: _events(current(), raw))
+
+    async def user(request: Request) -> bytes:
+        now, n = current(), _count(request, _MOST_SHOWN)
+        user_id = _id(request, now, "user")
+        return await in_thread(workers, lambda: now.user(user_id, n))
+
+    async def similar(request: Request) -> bytes:
+        now, n = current(), _count(request, 10)
+        item_id = _id(request, now, "item")
+        return await in_thread(workers, lambda: now.similar(item_id, n))
+
+    app.add_api_route(
+        "/v1/events",
+        guard(events),
+        methods=["POST"],
+        operation_id="events",
+        summary="What users did: the next answer for them knows it",
+        responses={200: {"model": EventsAnswer}, **responses},
+        openapi_extra=described(service.events_body, service.examples.events),
+    )
+    app.add_api_route(
+        "/v1/users/{id:path}",
+        guard(user),
+        methods=["GET"],
+        operation_id="user",
+        summary="What is known of a user: history and features, as the models see them",
+        responses={200: {"model": AboutUser}, **responses},
+        openapi_extra=_parameters(service, "user", "How many of the latest events to show.", _MOST_SHOWN),
+    )
+    app.add_api_route(
+        "/v1/items/{id:path}/similar",
+        guard(similar),
+        methods=["GET"],
+        operation_id="similar",
+        summary="The items most like one, by the vectors of the retrieval model",
+        responses={200: {"model": SimilarAnswer}, **responses},
+        openapi_extra=_parameters(service, "item", "How many items.", 10),
+    )
+
+
+def _events(service: Service, raw: bytes) -> EventsAnswer:
+    return service.events(parse(raw, service.events_body))
+
+
+def _parameters(service: Service, side: str, count: str, default: int) -> dict[str, Any]:
+    """What the OpenAPI page says of the parameters of a route with one id."""
+    id_schema = TypeAdapter(_id_type(service, side)).json_schema()
+    counts = {"type": "integer", "minimum": 1, "maximum": MOST_ITEMS, "default": default}
+    return {
+        "parameters": [
+            {"name": "id", "in": "path", "required": True, "schema": id_schema, "description": f"The {side}'s id."},
+            {"name": "n", "in": "query", "required": False, "schema": counts, "description": count},
+        ]
+    }
+
+
+def _id_type(service: Service, side: str) -> Any:
+    return ID_TYPES[service.recommender.bundle.schema.id_types.get(side, "text")]
+
+
+def _id(request: Request, service: Service, side: str) -> int | str:
+    given = request.path_params["id"]
+    try:
+        read: int | str = TypeAdapter(_id_type(service, side)).validate_python(given)
+    except ValidationError as error:
+        expected = "an integer" if _id_type(service, side) is ID_TYPES["int"] else "text of at most 1000 characters"
+        raise Refusal(f"id: expected {expected}, found {given[:80]!r}", "id", given, expected) from error
+    return read
+
+
+def _count(request: Request, default: int) -> int:
+    """The parameter `n`."""
+    for name in request.query_params:
+        if name != "n":
+            raise Refusal(f"no such parameter `{name}`.", name, request.query_params[name], "n")
+    given = request.query_params.get("n", str(default))
+    if not (given.isascii() and given.isdigit() and len(given) < 5 and 1 <= int(given) <= MOST_ITEMS):
+        expected = f"an integer from 1 to {MOST_ITEMS}"
+        raise Refusal(f"n: expected {expected}, found {given[:80]!r}", "n", given, expected)
+    return int(given)
