@@ -29,6 +29,7 @@ from shortlist.funnel.session import Session
 from shortlist.funnel.sources.folder import Surroundings, mixed, open_sources
 from shortlist.funnel.sources.mixture import Mixture
 from shortlist.funnel.sources.popularity import PopularitySource
+from shortlist.funnel.stopwatch import Stopwatch
 from shortlist.schema import Side
 
 Id = int | str
@@ -171,23 +172,43 @@ class Recommender:
             exclude_seen=exclude_seen,
         )
 
-    def run(self, requests: Requests, k: int, stages: str = "funnel", candidates: int | None = None) -> Candidates:
+    def run(
+        self,
+        requests: Requests,
+        k: int,
+        stages: str = "funnel",
+        candidates: int | None = None,
+        watch: Stopwatch | None = None,
+    ) -> Candidates:
         """The best `k` for each request; fewer, padded with item 0, where fewer are left.
 
         stages: `funnel` for all of it, `retrieval` without the ranker, `popularity` for the baseline, or the name of
             one of several sources.
         candidates: how many the ranker gets, and among how many several sources share the places; by default as the
             recipe says, at least `k`.
+        watch: times the stages; where it is late popularity takes the place of the sources, or theirs is the order.
         """
         if k < 1:
             raise RequestError(f"k must be at least 1, found {k}")
         self._check_items()
+        watch = watch or Stopwatch()
+        if watch.is_late and stages == "funnel":
+            stages = watch.fallback = "popularity"
         source = self._source(stages)
         rank = self.ranker if stages == "funnel" else None
         in_parts = rank is not None or isinstance(source, Mixture)
         wide = max(k, candidates or self.bundle.settings.candidates) if in_parts else k
         found = source(requests, min(wide, len(self.bundle.items) - 1))
-        return (found if rank is None else rank(requests, found)).top(k)
+        watch.asked, watch.found = len(requests) * wide, int(np.count_nonzero(found.valid_UK))
+        watch.passed("candidates")
+        if rank is None:
+            return found.top(k)
+        if watch.is_late:
+            watch.fallback = "retrieval"
+            return found.top(k)
+        ranked = rank(requests, found).top(k)
+        watch.passed("ranking")
+        return ranked
 
     def _check_items(self) -> None:
         if not self.bundle.schema.has_items:
@@ -205,10 +226,21 @@ class Recommender:
         return named[stages]
 
     def recommend(
-        self, users: Sequence[Id | None], k: int = 10, exclude_seen: bool | None = None, **about: Any
+        self,
+        users: Sequence[Id | None],
+        k: int = 10,
+        exclude_seen: bool | None = None,
+        *,
+        watch: Stopwatch | None = None,
+        **about: Any,
     ) -> list[list[Recommendation]]:
-        """The best `k` items for each user, best first; `about` is what `requests` takes."""
-        return self.present(self.run(self.requests(users, exclude_seen=exclude_seen, **about), k))
+        """The best `k` items for each user, best first; `about` is what `requests` takes, `watch` what `run` does."""
+        watch = watch or Stopwatch()
+        requests = self.requests(users, exclude_seen=exclude_seen, **about)
+        watch.passed("encode")
+        answers = self.present(self.run(requests, k, watch=watch))
+        watch.passed("present")
+        return answers
 
     def similar(self, items: Sequence[Id], k: int = 10) -> list[list[Recommendation]]:
         """The `k` items most like each of these, itself not among them, by the cosine of their vectors."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from shortlist.cli.options import add_quiet_argument, reporter
 
@@ -19,19 +20,59 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
     parser.add_argument("--port", type=int, default=8000, help="port to listen on; 0 for any free one (default: 8000)")
     parser.add_argument("--workers", type=int, default=1, metavar="N", help="processes that answer (default: 1)")
+    _add_operation_arguments(parser)
     add_quiet_argument(parser)
+
+
+def _add_operation_arguments(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("operation")
+    group.add_argument(
+        "--queue", type=int, default=64, metavar="N", help="requests that may wait in one process (default: 64)"
+    )
+    group.add_argument("--budget-ms", type=float, metavar="MS", help="time that an answer may take (default: any)")
+    group.add_argument(
+        "--api-key-file", metavar="FILE", help="keys, one a line, of which callers need one; or SHORTLIST_API_KEY"
+    )
+    group.add_argument(
+        "--cors", action="append", default=[], metavar="ORIGIN", help="let pages of this origin call; repeatable"
+    )
+    group.add_argument(
+        "--log-level",
+        choices=("debug", "info", "warning", "error", "critical"),
+        default="warning",
+        help="least level to log, as JSON lines; `info` has a line for each request (default: warning)",
+    )
+    group.add_argument("--log-users", action="store_true", help="say the user id in a request's line")
+
+
+def _checked(args: argparse.Namespace) -> None:
+    from shortlist.core.errors import UserError
+
+    if args.workers < 1:
+        raise UserError(f"--workers: expected 1 or more, found {args.workers}")
+    if args.queue < 0:
+        raise UserError(f"--queue: expected 0 or more, found {args.queue}")
+    if args.budget_ms is not None and not 0 < args.budget_ms < float("inf"):
+        raise UserError(f"--budget-ms: expected milliseconds above 0, found {args.budget_ms:g}")
 
 
 def run(args: argparse.Namespace) -> int:
     """Serve until told to stop."""
-    from shortlist.core.errors import UserError
     from shortlist.core.extras import need
 
-    if args.workers < 1:
-        raise UserError(f"--workers: expected 1 or more, found {args.workers}")
-    for module in ("fastapi", "uvicorn"):
+    _checked(args)
+    for module in ("fastapi", "uvicorn", "prometheus_client"):
         need(module, "serve", "`shortlist serve`")
+    from shortlist.serving import ServeSettings
     from shortlist.serving import run as serve_bundle
 
-    serve_bundle(args.bundle, args.host, args.port, args.workers, reporter(args))
+    settings = ServeSettings(
+        queue=args.queue,
+        budget_ms=args.budget_ms,
+        api_key_file=args.api_key_file and str(Path(args.api_key_file).absolute()),
+        origins=tuple(args.cors),
+        log_level=args.log_level,
+        log_users=args.log_users,
+    )
+    serve_bundle(args.bundle, args.host, args.port, args.workers, reporter(args), settings)
     return 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from pydantic import ConfigDict
 
@@ -34,6 +35,12 @@ class ItemsAnswer:
     known_user: bool
     """Whether the bundle knows the user; if not, the answer rests on what the request says."""
     bundle: BundleLabel
+    fallback: Literal["popularity", "retrieval"] | None = None
+    """What answered because the time budget was spent; null where the whole funnel did."""
+    variant: str | None = None
+    """Of an experiment, the variant that answered."""
+    propensity: float | None = None
+    """Of an experiment, the probability that this user meets this variant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +53,10 @@ class PredictionsAnswer:
     """By target, in the order of the rows: the probability of a binary target, the value of a regression, and for a
     multi-class target the probability of each class."""
     bundle: BundleLabel
+    variant: str | None = None
+    """Of an experiment, the variant that answered."""
+    propensity: float | None = None
+    """Of an experiment, the probability that this request meets this variant."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -47,13 +48,16 @@ class Refusal(Exception):
     found: Any = None
     expected: str | None = None
     status: int = field(default=422, kw_only=True)
+    headers: Mapping[str, str] = field(default_factory=dict, kw_only=True)
 
     def __str__(self) -> str:
         return self.message
 
     def response(self) -> Response:
         """The answer."""
-        return error_response(self.status, Problem(self.message, self.where, shown(self.found), self.expected))
+        response = error_response(self.status, Problem(self.message, self.where, shown(self.found), self.expected))
+        response.headers.update(self.headers)
+        return response
 
 
 def error_response(status: int, problem: Problem) -> Response:

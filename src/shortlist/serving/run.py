@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import http
 import http.client
 import json
@@ -12,15 +11,15 @@ import os
 import shlex
 import signal
 import socket
+import tempfile
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
 from uvicorn.config import STARTUP_FAILURE
-from uvicorn.supervisors import Multiprocess
 
 from shortlist.bundle.manifest import check_manifest
 from shortlist.bundle.read import Bundle
@@ -28,28 +27,23 @@ from shortlist.bundle.recommender import Recommender
 from shortlist.core.errors import EnvironmentFault, UserError
 from shortlist.core.progress import Reporter, Terminal
 from shortlist.serving.app import create_app
+from shortlist.serving.crew import Crew
 from shortlist.serving.examples import Examples
+from shortlist.serving.keys import ApiKeys
+from shortlist.serving.listen import WAITING, listen_on
+from shortlist.serving.logs import log_config
+from shortlist.serving.settings import ServeSettings
 
 BUNDLE_VARIABLE = "SHORTLIST_BUNDLE"
 """Environment variable that tells `application` which bundle to serve."""
 
-_WAITING = 2048
-"""Connections that may wait to be accepted."""
 _HEALTH_S = 30
 """A worker that gives no sign of life for this long is replaced: longer than importing takes on a busy machine, but
 no more, because a worker that dies while it is being asked is noticed only then."""
 _LAST_ANSWERS_S = 10
 """How long requests that are being answered may take when the server is told to stop."""
 
-_LOG_CONFIG: dict[str, Any] = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(process)d %(levelname)s %(message)s"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "loggers": {
-        name: {"handlers": ["stderr"], "level": "WARNING", "propagate": False} for name in ("shortlist", "uvicorn")
-    },
-}
+_DEFAULTS = ServeSettings()
 
 
 def application() -> FastAPI:
@@ -60,7 +54,7 @@ def application() -> FastAPI:
     try:
         if BUNDLE_VARIABLE not in os.environ:
             raise EnvironmentFault(f"{BUNDLE_VARIABLE} is not set: it names the folder of the bundle to serve")
-        return create_app(Recommender.load(os.environ[BUNDLE_VARIABLE]))
+        return create_app(Recommender.load(os.environ[BUNDLE_VARIABLE]), ServeSettings.from_environment())
     except UserError as error:
         logging.getLogger("shortlist.serving").critical("%s", error)
         raise SystemExit(STARTUP_FAILURE) from error
@@ -72,6 +66,7 @@ def run(
     port: int = 8000,
     workers: int = 1,
     reporter: Reporter | None = None,
+    settings: ServeSettings = _DEFAULTS,
 ) -> None:
     """Serve the bundle until SIGTERM or SIGINT; requests that are being answered then are answered first.
 
@@ -82,23 +77,30 @@ def run(
         raise UserError(f"expected at least 1 worker process, found {workers}. Say for instance --workers 2")
     path = Path(bundle).absolute()
     check_manifest(path)
-    taken = _listen_on(host, port)
+    ApiKeys.load(settings.api_key_file)
+    taken = listen_on(host, port)
     port = taken.getsockname()[1]
-    os.environ[BUNDLE_VARIABLE] = str(path)
     greeting = _greeting(path, f"http://{f'[{host}]' if ':' in host else host}:{port}", workers)
     config = uvicorn.Config(
         "shortlist.serving.run:application",
         factory=True,
         workers=workers,
-        log_config=_LOG_CONFIG,
+        log_config=log_config(settings.log_level),
         access_log=False,
-        backlog=_WAITING,
+        backlog=WAITING,
         lifespan="on",
         timeout_graceful_shutdown=_LAST_ANSWERS_S,
         timeout_worker_healthcheck=_HEALTH_S,
     )
-    with taken, _signals_that_return(), _announced((host, port), greeting, reporter or Terminal()):
-        started = _several(config, taken) if workers > 1 else _one(config, taken)
+    with (
+        taken,
+        _run_folder() as folder,
+        _signals_that_return(),
+        _announced((host, port), greeting, reporter or Terminal()),
+    ):
+        os.environ[BUNDLE_VARIABLE] = str(path)
+        os.environ.update(replace(settings, run_folder=str(folder)).to_environment())
+        started = _several(config, taken, folder) if workers > 1 else _one(config, taken)
     if not started:
         raise EnvironmentFault("the server did not start; the lines above say why")
 
@@ -110,38 +112,17 @@ def _one(config: uvicorn.Config, taken: socket.socket) -> bool:
     return server.started
 
 
-def _several(config: uvicorn.Config, taken: socket.socket) -> bool:
-    supervisor = Multiprocess(config, sockets=[taken])
-    supervisor.run()
-    return all(process.exitcode != STARTUP_FAILURE for process in supervisor.processes)
+def _several(config: uvicorn.Config, taken: socket.socket, folder: Path) -> bool:
+    crew = Crew(config, taken, folder)
+    crew.run()
+    return all(process.exitcode != STARTUP_FAILURE for process in crew.processes)
 
 
-def _listen_on(host: str, port: int) -> socket.socket:
-    """A listening socket, which every worker then shares."""
-    if not 0 <= port < 2**16:
-        raise EnvironmentFault(f"cannot listen on port {port}: ports are 0 to 65535. Choose another one with --port")
-    taken: socket.socket | None = None
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        taken = socket.socket(family, kind, protocol)
-        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        taken.bind(address)
-        # Until a socket listens, Linux lets another process bind the same address.
-        taken.listen(_WAITING)
-    except OSError as error:
-        if taken is not None:
-            taken.close()
-        raise EnvironmentFault(_address_text(host, port, error)) from error
-    return taken
-
-
-def _address_text(host: str, port: int, error: OSError) -> str:
-    if error.errno == errno.EADDRINUSE:
-        return (
-            f"port {port} of {host} is taken by another process. "
-            "Choose another one with --port, or --port 0 for any that is free"
-        )
-    return f"cannot listen on {host}:{port}: {error.strerror}. Choose another address with --host and --port"
+@contextlib.contextmanager
+def _run_folder() -> Iterator[Path]:
+    """What the processes tell each other lies in a folder that is there as long as they are."""
+    with tempfile.TemporaryDirectory(prefix="shortlist-serve-", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
 
 
 @contextlib.contextmanager

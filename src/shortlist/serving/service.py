@@ -10,6 +10,7 @@ from shortlist.bundle.recommender import Recommender
 from shortlist.core.errors import RequestError
 from shortlist.core.files import fingerprint
 from shortlist.core.version import __version__
+from shortlist.funnel.stopwatch import Stopwatch
 from shortlist.serving.answers import BundleLabel, ItemsAnswer, PredictionsAnswer, VersionAnswer
 from shortlist.serving.bodies import ItemId, RankBody, RecommendBody, UserId, bodies
 from shortlist.serving.columns import RequestColumns
@@ -28,8 +29,9 @@ class Service:
         self.examples = Examples.of(bundle)
         self.label = BundleLabel(str(bundle.manifest["name"]), fingerprint(bundle.manifest["files"]))
 
-    def recommend(self, body: RecommendBody[UserId, ItemId]) -> ItemsAnswer:
-        """The best items for one user."""
+    def recommend(self, body: RecommendBody[UserId, ItemId], watch: Stopwatch | None = None) -> ItemsAnswer:
+        """The best items for one user; `watch` as in `Recommender.run`."""
+        watch = watch or Stopwatch()
         try:
             items = self.recommender.recommend(
                 [body.user_id],
@@ -40,17 +42,21 @@ class Service:
                 user_features=self._user_features(body),
                 exclude=_one(body.exclude),
                 candidates=_one(body.candidates),
+                watch=watch,
             )
         except RequestError as error:
             raise Refusal(str(error)) from error
-        return ItemsAnswer(items[0], self._knows(body.user_id), self.label)
+        return ItemsAnswer(items[0], self._knows(body.user_id), self.label, watch.fallback)
 
-    def rank(self, body: RankBody[UserId, ItemId]) -> ItemsAnswer | PredictionsAnswer:
-        """The candidates in order, or what is predicted of the rows."""
+    def rank(self, body: RankBody[UserId, ItemId], watch: Stopwatch | None = None) -> ItemsAnswer | PredictionsAnswer:
+        """The candidates in order, or what is predicted of the rows; `watch` times it."""
+        watch = watch or Stopwatch()
         try:
             if body.rows is not None:
                 self._check_rows_suffice()
-                return PredictionsAnswer(self._predicted(self.columns.of_rows(body.rows)), self.label)
+                predicted = self._predicted(self.columns.of_rows(body.rows))
+                watch.passed("ranking")
+                return PredictionsAnswer(predicted, self.label)
             items = self.recommender.rank(
                 body.user_id,
                 body.candidates or [],
@@ -58,6 +64,7 @@ class Service:
                 context=self.columns.of_request(body.context, self.columns.context, "context"),
                 user_features=self._user_features(body),
             )
+            watch.passed("ranking")
         except RequestError as error:
             raise Refusal(str(error)) from error
         return ItemsAnswer(items, self._knows(body.user_id), self.label)

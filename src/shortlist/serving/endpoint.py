@@ -1,0 +1,79 @@
+"""Routes that take a bare request and give a bare response.
+
+FastAPI's typed path validates and copies every answer, which takes longer than making it. The bodies and answers of
+these routes are in the OpenAPI page all the same.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from fastapi import Request, Response
+
+from shortlist.funnel.stopwatch import Stopwatch
+from shortlist.serving.answers import ItemsAnswer, PredictionsAnswer
+from shortlist.serving.exchange import Exchange, deadline
+from shortlist.serving.faults import fault
+from shortlist.serving.live import Live
+from shortlist.serving.metrics import Metrics
+from shortlist.serving.read import Body, parse, read_bytes
+from shortlist.serving.refusal import Refusal
+from shortlist.serving.service import Service
+from shortlist.serving.settings import ServeSettings
+from shortlist.serving.work import WorkQueue
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+Answer = ItemsAnswer | PredictionsAnswer
+Ask = Callable[[Service, Any, Stopwatch], Answer]
+
+
+@dataclass(frozen=True, slots=True)
+class Counter:
+    """Where requests are handed in: what every route of answers shares."""
+
+    live: Live
+    queue: WorkQueue
+    metrics: Metrics
+    settings: ServeSettings
+
+    def endpoint(self, ask: Ask, body: type[Body]) -> Endpoint:
+        """A route that reads `body` and answers what `ask` does."""
+
+        async def endpoint(request: Request) -> Response:
+            exchange = Exchange.of(request)
+            try:
+                exchange.watch.deadline = due = deadline(request, exchange.began, self.settings.budget_ms)
+                raw = await read_bytes(request)
+                exchange.watch.passed("read")
+                self.metrics.queued(self.queue.waiting)
+                content = await self.queue.run(lambda: self._answer(ask, body, raw, exchange), request, due)
+            except Refusal as refusal:
+                return refusal.response()
+            except Exception:
+                return fault(request, exchange.request_id)
+            return Response(content, media_type="application/json")
+
+        return endpoint
+
+    def _answer(self, ask: Ask, body: type[Body], raw: bytes, exchange: Exchange) -> bytes:
+        watch = exchange.watch
+        watch.passed("queue")
+        asked = parse(raw, body)
+        watch.passed("parse")
+        user_id = getattr(asked, "user_id", None)
+        lineup = self.live.lineup
+        arm = lineup.choose(user_id, exchange.request_id)
+        exchange.user_id, exchange.bundle = user_id, arm.service.label
+        answer = ask(arm.service, asked, watch)
+        if isinstance(answer, ItemsAnswer):
+            exchange.items = len(answer.items)
+        if lineup.is_experiment:
+            exchange.variant, exchange.propensity = arm.name, arm.propensity
+            answer = dataclasses.replace(answer, variant=arm.name, propensity=arm.propensity)
+        content = orjson.dumps(answer)
+        watch.passed("write")
+        return content
