@@ -12,6 +12,9 @@ from shortlist.features.numeric import Numeric
 from shortlist.schema import Side
 from shortlist.schema.columns import ROW_SIDES
 
+SAMPLE = "sample.json"
+"""File of a bundle with answers that it gave when it was made: see `parity_sample`."""
+
 
 def typical_users(bundle: Bundle, count: int) -> list[int | str]:
     """Users in the middle by number of events: the most active one may have seen everything."""

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from shortlist.cli.options import add_quiet_argument, reporter
+
+if TYPE_CHECKING:
+    from shortlist.serving.settings import Variant
 
 HELP = "answer requests from a bundle over HTTP"
 EXAMPLES = """\
@@ -16,11 +21,17 @@ EXAMPLES = """\
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments."""
-    parser.add_argument("bundle", metavar="BUNDLE", help="folder of the bundle")
+    parser.add_argument(
+        "bundle",
+        metavar="BUNDLE",
+        nargs="?",
+        help="folder of the bundle, a link to it, or models:/NAME@ALIAS of MLflow's registry",
+    )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
     parser.add_argument("--port", type=int, default=8000, help="port to listen on; 0 for any free one (default: 8000)")
     parser.add_argument("--workers", type=int, default=1, metavar="N", help="processes that answer (default: 1)")
     _add_operation_arguments(parser)
+    _add_rollout_arguments(parser)
     add_quiet_argument(parser)
 
 
@@ -45,6 +56,44 @@ def _add_operation_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--log-users", action="store_true", help="say the user id in a request's line")
 
 
+def _add_rollout_arguments(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("roll-out")
+    group.add_argument("--follow", action="store_true", help="serve another bundle once the link or alias leads to it")
+    group.add_argument(
+        "--variant",
+        action="append",
+        default=[],
+        metavar="NAME=BUNDLE:SHARE",
+        help="one bundle of an experiment and its share of the users; repeat, in place of BUNDLE",
+    )
+    group.add_argument(
+        "--experiment", default="default", metavar="NAME", help="another name draws other users for each variant"
+    )
+
+
+def _variants(given: Sequence[str]) -> tuple[Variant, ...]:
+    from shortlist.core.errors import UserError
+    from shortlist.serving.lineup import shares
+    from shortlist.serving.settings import Variant
+
+    found = []
+    for text in given:
+        name, _, rest = text.partition("=")
+        bundle, _, share = rest.rpartition(":")
+        try:
+            found.append(Variant(name=name, bundle=bundle, share=float(share)))
+        except ValueError:
+            raise UserError(
+                f"--variant: expected NAME=BUNDLE:SHARE such as new=runs/new/bundle:0.1, found {text}"
+            ) from None
+        if not name or not bundle:
+            raise UserError(f"--variant: expected NAME=BUNDLE:SHARE such as new=runs/new/bundle:0.1, found {text}")
+    if len({variant.name for variant in found}) < len(found):
+        raise UserError(f"--variant: expected a name of its own for each, found {', '.join(v.name for v in found)}")
+    shares([variant.share for variant in found])
+    return tuple(found)
+
+
 def _checked(args: argparse.Namespace) -> None:
     from shortlist.core.errors import UserError
 
@@ -54,6 +103,8 @@ def _checked(args: argparse.Namespace) -> None:
         raise UserError(f"--queue: expected 0 or more, found {args.queue}")
     if args.budget_ms is not None and not 0 < args.budget_ms < float("inf"):
         raise UserError(f"--budget-ms: expected milliseconds above 0, found {args.budget_ms:g}")
+    if (args.bundle is None) == (not args.variant):
+        raise UserError("expected either BUNDLE or several --variant NAME=BUNDLE:SHARE")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -73,6 +124,9 @@ def run(args: argparse.Namespace) -> int:
         origins=tuple(args.cors),
         log_level=args.log_level,
         log_users=args.log_users,
+        experiment=args.experiment,
+        variants=_variants(args.variant),
+        follow=args.follow,
     )
     serve_bundle(args.bundle, args.host, args.port, args.workers, reporter(args), settings)
     return 0

@@ -15,8 +15,10 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
+from shortlist.bundle.parity_sample import take_sample
 from shortlist.bundle.read import FunnelSettings
 from shortlist.bundle.recommender import Recommender
+from shortlist.bundle.sample import SAMPLE
 from shortlist.core.files import (
     clear_unfinished,
     fingerprint,
@@ -251,6 +253,9 @@ class Run:
             if chosen != settings:
                 settings = chosen
                 self._seal(draft, settings, facts, started)
+        with span("evaluate"):
+            write_json(draft / SAMPLE, take_sample(self._load(draft)))
+        self._seal(draft, settings, facts, started)
         return parity, settings.retrieval_weight
 
     def _calibrated(self, draft: Path, settings: FunnelSettings) -> FunnelSettings:

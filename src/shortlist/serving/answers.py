@@ -81,6 +81,20 @@ class VersionAnswer:
 
 
 @dataclass(frozen=True, slots=True)
+class RolloutAnswer:
+    """What every worker process answers from now."""
+
+    __pydantic_config__ = _DOCUMENTED
+
+    generation: int
+    """How often another bundle has been ordered since the server started."""
+    workers: int
+    """Processes that have loaded it."""
+    bundles: dict[str, BundleLabel]
+    """By variant; a server that compares none has one, called `main`."""
+
+
+@dataclass(frozen=True, slots=True)
 class HealthAnswer:
     """One word."""
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
@@ -20,6 +21,8 @@ from shortlist.serving.live import Live
 from shortlist.serving.logs import RequestLog
 from shortlist.serving.metrics import Metrics
 from shortlist.serving.observe import Observe
+from shortlist.serving.rollout import Rollout
+from shortlist.serving.routes_admin import add_admin
 from shortlist.serving.routes_answers import add_answers
 from shortlist.serving.routes_probes import add_probes
 from shortlist.serving.service import Service
@@ -34,18 +37,24 @@ def create_app(recommender: Recommender, settings: ServeSettings = _DEFAULTS) ->
     return application_of(Lineup.single(Service(recommender)), settings)
 
 
-def application_of(lineup: Lineup, settings: ServeSettings) -> FastAPI:
+def application_of(
+    lineup: Lineup, settings: ServeSettings, make_rollout: Callable[[Live], Rollout] | None = None
+) -> FastAPI:
     """The HTTP application of a line-up; its lifespan begins with a warm-up, then it is ready."""
     metrics = Metrics()
     live, queue = Live(lineup, metrics), WorkQueue(settings.queue)
+    rollout = make_rollout(live) if make_rollout is not None else None
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         for arm in live.lineup.arms:
             await queue.aside(arm.service.warm_up)
+        following = None if rollout is None else asyncio.create_task(rollout.follow())
         app.state.ready = True
         yield
         app.state.ready = False
+        if following is not None:
+            following.cancel()
         queue.close()
 
     app = FastAPI(
@@ -60,13 +69,16 @@ def application_of(lineup: Lineup, settings: ServeSettings) -> FastAPI:
     app.add_exception_handler(HTTPException, no_such_route)
     add_probes(app, live, metrics)
     add_answers(app, Counter(live, queue, metrics, settings))
-    _add_layers(app, settings, metrics)
+    keys = ApiKeys.load(settings.api_key_file)
+    if keys and rollout is not None:
+        add_admin(app, rollout)
+    _add_layers(app, settings, metrics, keys)
     return app
 
 
-def _add_layers(app: FastAPI, settings: ServeSettings, metrics: Metrics) -> None:
+def _add_layers(app: FastAPI, settings: ServeSettings, metrics: Metrics, keys: ApiKeys) -> None:
     """What a request passes before it comes to a route; what is added last is outermost."""
-    if keys := ApiKeys.load(settings.api_key_file):
+    if keys:
         app.add_middleware(KeyGuard, keys=keys)
     if settings.origins:
         # Outside the guard: a browser asks for permission before it sends the key.

@@ -53,12 +53,13 @@ def errors(*statuses: int) -> Responses:
     return described
 
 
-def described(body: type[BaseModel], examples: Bodies) -> dict[str, Any]:
-    """The body's and the headers' part of the OpenAPI page."""
+def described(body: type[BaseModel], examples: Bodies, *, headers: bool = True) -> dict[str, Any]:
+    """The body's part of the OpenAPI page, and that of the headers that the routes of answers read."""
     shown = {name: {"value": values} for name, values in examples.items()}
     schema = body.model_json_schema()
     content = {"schema": _inlined(schema, schema.pop("$defs", {})), **({"examples": shown} if shown else {})}
-    return {"requestBody": {"required": True, "content": {"application/json": content}}, "parameters": _HEADERS}
+    parameters = {"parameters": _HEADERS} if headers else {}
+    return {"requestBody": {"required": True, "content": {"application/json": content}}, **parameters}
 
 
 def _inlined(schema: Any, definitions: Mapping[str, Any]) -> Any:

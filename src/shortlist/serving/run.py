@@ -26,13 +26,18 @@ from shortlist.bundle.read import Bundle
 from shortlist.bundle.recommender import Recommender
 from shortlist.core.errors import EnvironmentFault, UserError
 from shortlist.core.progress import Reporter, Terminal
-from shortlist.serving.app import create_app
+from shortlist.serving.alias import bundle_at
+from shortlist.serving.app import application_of, create_app
 from shortlist.serving.crew import Crew
 from shortlist.serving.examples import Examples
+from shortlist.serving.follow import Follower
 from shortlist.serving.keys import ApiKeys
 from shortlist.serving.listen import WAITING, listen_on
+from shortlist.serving.loading import Loader
 from shortlist.serving.logs import log_config
-from shortlist.serving.settings import ServeSettings
+from shortlist.serving.orders import RunFolder
+from shortlist.serving.rollout import Rollout
+from shortlist.serving.settings import MAIN, ServeSettings
 
 BUNDLE_VARIABLE = "SHORTLIST_BUNDLE"
 """Environment variable that tells `application` which bundle to serve."""
@@ -52,16 +57,28 @@ def application() -> FastAPI:
     It also serves under another ASGI server: `uvicorn --factory shortlist.serving.run:application`.
     """
     try:
+        settings = ServeSettings.from_environment()
+        if settings.run_folder is not None:
+            return _following(RunFolder(settings.run_folder), settings)
         if BUNDLE_VARIABLE not in os.environ:
             raise EnvironmentFault(f"{BUNDLE_VARIABLE} is not set: it names the folder of the bundle to serve")
-        return create_app(Recommender.load(os.environ[BUNDLE_VARIABLE]), ServeSettings.from_environment())
+        return create_app(Recommender.load(os.environ[BUNDLE_VARIABLE]), settings)
     except UserError as error:
         logging.getLogger("shortlist.serving").critical("%s", error)
         raise SystemExit(STARTUP_FAILURE) from error
 
 
+def _following(folder: RunFolder, settings: ServeSettings) -> FastAPI:
+    """The application of a process that does what the run's folder says."""
+    order = folder.read()
+    assert order is not None
+    loader = Loader(settings)
+    lineup, report = loader.first(order)
+    return application_of(lineup, settings, lambda live: Rollout(live, loader, folder, report))
+
+
 def run(
-    bundle: str | Path,
+    bundle: str | Path | None,
     host: str = "127.0.0.1",
     port: int = 8000,
     workers: int = 1,
@@ -70,17 +87,22 @@ def run(
 ) -> None:
     """Serve the bundle until SIGTERM or SIGINT; requests that are being answered then are answered first.
 
-    The bundle is verified here, before a port is taken, and again by every worker. Port 0 takes a free one.
+    bundle: its folder, a link to it, or `models:/NAME@ALIAS`; None where `settings.variants` name several. It is
+    verified here, before a port is taken, and again by every worker. SIGHUP has every worker load what lies there by
+    then. Port 0 takes a free one.
+
     Raises BundleError, and EnvironmentFault when the port cannot be had or the workers do not start.
     """
     if workers < 1:
         raise UserError(f"expected at least 1 worker process, found {workers}. Say for instance --workers 2")
-    path = Path(bundle).absolute()
-    check_manifest(path)
+    addresses = {variant.name: variant.bundle for variant in settings.variants} or {MAIN: str(bundle)}
+    paths = {variant: bundle_at(address).absolute() for variant, address in addresses.items()}
+    for path in paths.values():
+        check_manifest(path)
     ApiKeys.load(settings.api_key_file)
     taken = listen_on(host, port)
     port = taken.getsockname()[1]
-    greeting = _greeting(path, f"http://{f'[{host}]' if ':' in host else host}:{port}", workers)
+    greeting = _greeting(next(iter(paths.values())), f"http://{f'[{host}]' if ':' in host else host}:{port}", workers)
     config = uvicorn.Config(
         "shortlist.serving.run:application",
         factory=True,
@@ -98,9 +120,10 @@ def run(
         _signals_that_return(),
         _announced((host, port), greeting, reporter or Terminal()),
     ):
-        os.environ[BUNDLE_VARIABLE] = str(path)
         os.environ.update(replace(settings, run_folder=str(folder)).to_environment())
-        started = _several(config, taken, folder) if workers > 1 else _one(config, taken)
+        follower = Follower(RunFolder(folder), addresses)
+        with _watching(follower, settings.follow):
+            started = _several(config, taken, folder, follower) if workers > 1 else _one(config, taken)
     if not started:
         raise EnvironmentFault("the server did not start; the lines above say why")
 
@@ -112,8 +135,21 @@ def _one(config: uvicorn.Config, taken: socket.socket) -> bool:
     return server.started
 
 
-def _several(config: uvicorn.Config, taken: socket.socket, folder: Path) -> bool:
-    crew = Crew(config, taken, folder)
+@contextlib.contextmanager
+def _watching(follower: Follower, by_itself: bool) -> Iterator[None]:
+    """Orders are given in a thread of the parent process, or of the only one."""
+    follower.order_first()
+    threading.Thread(target=follower.watch, args=(by_itself,), daemon=True).start()
+    before = signal.signal(signal.SIGHUP, lambda *_: follower.ask())
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGHUP, before)
+        follower.stop()
+
+
+def _several(config: uvicorn.Config, taken: socket.socket, folder: Path, follower: Follower) -> bool:
+    crew = Crew(config, taken, folder, follower)
     crew.run()
     return all(process.exitcode != STARTUP_FAILURE for process in crew.processes)
 

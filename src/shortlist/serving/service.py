@@ -8,13 +8,13 @@ import pyarrow as pa
 
 from shortlist.bundle.recommender import Recommender
 from shortlist.core.errors import RequestError
-from shortlist.core.files import fingerprint
 from shortlist.core.version import __version__
 from shortlist.funnel.stopwatch import Stopwatch
 from shortlist.serving.answers import BundleLabel, ItemsAnswer, PredictionsAnswer, VersionAnswer
 from shortlist.serving.bodies import ItemId, RankBody, RecommendBody, UserId, bodies
 from shortlist.serving.columns import RequestColumns
 from shortlist.serving.examples import Examples
+from shortlist.serving.orders import version_of
 from shortlist.serving.refusal import Refusal
 
 
@@ -27,7 +27,7 @@ class Service:
         self.columns = RequestColumns(bundle)
         self.recommend_body, self.rank_body = bodies(bundle.schema)
         self.examples = Examples.of(bundle)
-        self.label = BundleLabel(str(bundle.manifest["name"]), fingerprint(bundle.manifest["files"]))
+        self.label = BundleLabel(str(bundle.manifest["name"]), version_of(bundle.manifest))
 
     def recommend(self, body: RecommendBody[UserId, ItemId], watch: Stopwatch | None = None) -> ItemsAnswer:
         """The best items for one user; `watch` as in `Recommender.run`."""

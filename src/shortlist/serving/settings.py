@@ -46,6 +46,8 @@ class ServeSettings:
     """Name of the experiment: another one draws other users for each variant."""
     variants: tuple[Variant, ...] = ()
     """Bundles that answer beside each other; none: the one bundle answers everybody."""
+    follow: bool = False
+    """Whether another bundle is served as soon as a link or an alias leads to one."""
     run_folder: str | None = None
     """Where worker processes learn of a new bundle; None: there is no other worker and no roll-out."""
 
