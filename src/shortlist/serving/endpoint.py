@@ -72,8 +72,8 @@ class Counter:
         if isinstance(answer, ItemsAnswer):
             exchange.items = len(answer.items)
         if lineup.is_experiment:
-            exchange.variant, exchange.propensity = arm.name, arm.propensity
             answer = dataclasses.replace(answer, variant=arm.name, propensity=arm.propensity)
+        exchange.variant, exchange.propensity = answer.variant, answer.propensity
         content = orjson.dumps(answer)
         watch.passed("write")
         return content
