@@ -115,16 +115,10 @@ def test_a_budget_spent_by_retrieval_leaves_its_order(shop: Recommender) -> None
 
 
 def test_an_answer_says_what_it_fell_back_to(shop: Recommender, serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-    requests = Recommender.requests
-
-    def slow(self: Recommender, *args: object, **about: object) -> object:
-        time.sleep(0.3)
-        return requests(self, *args, **about)  # type: ignore[arg-type]
-
     with serve(create_app(shop, ServeSettings(budget_ms=10_000))) as client:
         assert client.post("/v1/recommend", json={}).json()["fallback"] is None
-        monkeypatch.setattr(Recommender, "requests", slow)
-        answer = client.post("/v1/recommend", json={"n": 3}, headers={"X-Time-Budget-Ms": "250"}).json()
+        monkeypatch.setattr(Stopwatch, "is_late", property(lambda _: True))
+        answer = client.post("/v1/recommend", json={"n": 3}, headers={"X-Time-Budget-Ms": "9000"}).json()
         wrong = client.post("/v1/recommend", json={}, headers={"X-Time-Budget-Ms": "soon"})
         metrics = client.get("/metrics").text
     assert (answer["fallback"], len(answer["items"])) == ("popularity", 3)

@@ -159,7 +159,7 @@ def test_a_link_is_followed(folder: RunFolder, old: Path, new: Path, tmp_path: P
     link = tmp_path / "current"
     link.symlink_to(old)
     follower = Follower(folder, {MAIN: str(link)})
-    follower.order_first()
+    follower.order_first({MAIN: link})
     watching = threading.Thread(target=follower.watch, args=(False,))
     watching.start()
     link.unlink()

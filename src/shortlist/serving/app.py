@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
 from shortlist.bundle.recommender import Recommender
-from shortlist.serving.endpoint import Counter
+from shortlist.serving.endpoint import Desk
 from shortlist.serving.exchange import REQUEST_ID, TIME_BUDGET
 from shortlist.serving.faults import no_such_route
 from shortlist.serving.headers import SafeHeaders
@@ -68,7 +68,7 @@ def application_of(
     app.state.ready = False
     app.add_exception_handler(HTTPException, no_such_route)
     add_probes(app, live, metrics)
-    add_answers(app, Counter(live, queue, metrics, settings))
+    add_answers(app, Desk(live, queue, metrics, settings))
     keys = ApiKeys.load(settings.api_key_file)
     if keys and rollout is not None:
         add_admin(app, rollout)

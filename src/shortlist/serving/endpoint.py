@@ -32,7 +32,7 @@ Ask = Callable[[Service, Any, Stopwatch], Answer]
 
 
 @dataclass(frozen=True, slots=True)
-class Counter:
+class Desk:
     """Where requests are handed in: what every route of answers shares."""
 
     live: Live

@@ -30,9 +30,9 @@ class Follower:
         self._asked = threading.Event()
         self._stopped = threading.Event()
 
-    def order_first(self) -> None:
+    def order_first(self, paths: Mapping[str, Path]) -> None:
         """The order that workers start by; UserError where a bundle is not there."""
-        self._ordered = self._found()
+        self._ordered = {variant: Placed.at(path) for variant, path in paths.items()}
         self._folder.give(self._ordered)
 
     def ask(self) -> None:

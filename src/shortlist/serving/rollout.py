@@ -39,9 +39,13 @@ class Rollout:
         """Carry out each order, until cancelled."""
         self.folder.report(self._report)
         while True:
-            order = self.folder.read()
-            if order is not None and order.generation > self._report.generation:
-                await self._carry_out(order)
+            try:
+                order = self.folder.read()
+                if order is not None and order.generation > self._report.generation:
+                    await self._carry_out(order)
+            except Exception:
+                # A disk that is full now may not be so later; who stopped looking would never know.
+                _log.exception("this process cannot follow the orders in %s", self.folder.path)
             await asyncio.sleep(_LOOK_S)
 
     async def reload(self, address: str | None, variant: str | None) -> RolloutAnswer:

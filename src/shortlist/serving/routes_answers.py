@@ -5,17 +5,17 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from shortlist.serving.answers import ItemsAnswer, PredictionsAnswer
-from shortlist.serving.endpoint import Counter
+from shortlist.serving.endpoint import Desk
 from shortlist.serving.openapi import described, errors
 from shortlist.serving.service import Service
 
 
-def add_answers(app: FastAPI, counter: Counter) -> None:
+def add_answers(app: FastAPI, desk: Desk) -> None:
     """Add them to the application."""
-    first = counter.live.lineup.first
+    first = desk.live.lineup.first
     app.add_api_route(
         "/v1/recommend",
-        counter.endpoint(Service.recommend, first.recommend_body),
+        desk.endpoint(Service.recommend, first.recommend_body),
         methods=["POST"],
         operation_id="recommend",
         summary="The best items for a user, or for a history",
@@ -24,7 +24,7 @@ def add_answers(app: FastAPI, counter: Counter) -> None:
     )
     app.add_api_route(
         "/v1/rank",
-        counter.endpoint(Service.rank, first.rank_body),
+        desk.endpoint(Service.rank, first.rank_body),
         methods=["POST"],
         operation_id="rank",
         summary="Given items in order, or predictions of given rows",

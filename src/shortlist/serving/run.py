@@ -35,6 +35,7 @@ from shortlist.serving.keys import ApiKeys
 from shortlist.serving.listen import WAITING, listen_on
 from shortlist.serving.loading import Loader
 from shortlist.serving.logs import log_config
+from shortlist.serving.metrics import FOLDER_VARIABLE
 from shortlist.serving.orders import RunFolder
 from shortlist.serving.rollout import Rollout
 from shortlist.serving.settings import MAIN, ServeSettings
@@ -122,6 +123,7 @@ def run(
     ):
         os.environ.update(replace(settings, run_folder=str(folder)).to_environment())
         follower = Follower(RunFolder(folder), addresses)
+        follower.order_first(paths)
         with _watching(follower, settings.follow):
             started = _several(config, taken, folder, follower) if workers > 1 else _one(config, taken)
     if not started:
@@ -138,7 +140,6 @@ def _one(config: uvicorn.Config, taken: socket.socket) -> bool:
 @contextlib.contextmanager
 def _watching(follower: Follower, by_itself: bool) -> Iterator[None]:
     """Orders are given in a thread of the parent process, or of the only one."""
-    follower.order_first()
     threading.Thread(target=follower.watch, args=(by_itself,), daemon=True).start()
     before = signal.signal(signal.SIGHUP, lambda *_: follower.ask())
     try:
@@ -150,7 +151,11 @@ def _watching(follower: Follower, by_itself: bool) -> Iterator[None]:
 
 def _several(config: uvicorn.Config, taken: socket.socket, folder: Path, follower: Follower) -> bool:
     crew = Crew(config, taken, folder, follower)
-    crew.run()
+    try:
+        crew.run()
+    finally:
+        # Whoever serves again in this process has other files.
+        del os.environ[FOLDER_VARIABLE]
     return all(process.exitcode != STARTUP_FAILURE for process in crew.processes)
 
 
