@@ -36,7 +36,7 @@ def samples(text: str) -> Samples:
     return {(s.name, frozenset(s.labels.items())): s.value for family in families for s in family.samples}
 
 
-def value(found: Samples, name: str, **labels: str) -> float:
+def value(found: Samples, name: str, /, **labels: str) -> float:
     return found.get((name, frozenset(labels.items())), 0.0)
 
 
@@ -47,7 +47,7 @@ def test_requests_are_counted_by_route_stage_and_status(client: httpx.Client) ->
     assert client.get("/v1/no-such-route").status_code == 404
     after = samples(client.get("/metrics").text)
 
-    def rise(name: str, **labels: str) -> float:
+    def rise(name: str, /, **labels: str) -> float:
         return value(after, name, **labels) - value(before, name, **labels)
 
     assert rise("shortlist_requests_total", route="/v1/recommend", status="200") == 1

@@ -238,7 +238,9 @@ class Recommender:
         watch = watch or Stopwatch()
         requests = self.requests(users, exclude_seen=exclude_seen, **about)
         watch.passed("encode")
-        answers = self.present(self.run(requests, k, watch=watch))
+        found = self.run(requests, k, watch=watch)
+        watch.answered = requests, found
+        answers = self.present(found)
         watch.passed("present")
         return answers
 

@@ -7,6 +7,8 @@ import time
 from dataclasses import dataclass, field
 from typing import Literal
 
+from shortlist.funnel.columns import Candidates, Requests
+
 
 @dataclass(slots=True)
 class Stopwatch:
@@ -20,6 +22,8 @@ class Stopwatch:
     """Candidates that were found."""
     fallback: Literal["popularity", "retrieval"] | None = None
     """What answered because the time was up; None where the whole funnel did."""
+    answered: tuple[Requests, Candidates] | None = None
+    """What was asked, encoded, and what was found of it in the end."""
     took_s: dict[str, float] = field(default_factory=dict)
     """By stage."""
     _since: float = field(default_factory=time.perf_counter)

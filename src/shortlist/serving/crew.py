@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-from pathlib import Path
 
 import uvicorn
 from prometheus_client.multiprocess import mark_process_dead
@@ -15,22 +14,18 @@ from shortlist.serving.metrics import FOLDER_VARIABLE
 
 
 class Crew(Multiprocess):
-    """Worker processes that share a socket, and a folder for their counters."""
+    """Worker processes that share a socket, and the folder that PROMETHEUS_MULTIPROC_DIR names for their counters."""
 
-    def __init__(self, config: uvicorn.Config, taken: socket.socket, folder: Path, follower: Follower) -> None:
+    def __init__(self, config: uvicorn.Config, taken: socket.socket, follower: Follower) -> None:
         super().__init__(config, sockets=[taken])
         self._follower = follower
-        self._counters = folder / "metrics"
-        self._counters.mkdir()
-        # Before a worker starts: which kind of counter there is is settled when prometheus_client is imported.
-        os.environ[FOLDER_VARIABLE] = str(self._counters)
 
     def keep_subprocess_alive(self) -> None:
         """Replace workers that died or hang; nothing that they held counts any longer as held."""
         before = {process.pid for process in self.processes}
         super().keep_subprocess_alive()
         for pid in before - {process.pid for process in self.processes}:
-            mark_process_dead(pid, str(self._counters))  # type: ignore[no-untyped-call]
+            mark_process_dead(pid, os.environ[FOLDER_VARIABLE])  # type: ignore[no-untyped-call]
 
     def handle_hup(self) -> None:
         """Have every worker load the bundle anew: none of them is replaced, and none stops answering."""

@@ -75,5 +75,7 @@ class Desk:
             answer = dataclasses.replace(answer, variant=arm.name, propensity=arm.propensity)
         exchange.variant, exchange.propensity = answer.variant, answer.propensity
         content = orjson.dumps(answer)
+        if watch.answered is not None and watch.fallback is None:
+            self.metrics.drift.count(arm.service, *watch.answered)
         watch.passed("write")
         return content

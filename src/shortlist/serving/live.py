@@ -13,10 +13,12 @@ class Live:
         self.lineup = lineup
         self.before: Lineup | None = None
         self._metrics = metrics
+        metrics.drift.watches(lineup)
         self._tell(lineup, True)
 
     def swap(self, lineup: Lineup) -> None:
         """Answer from another line-up; the one until now is kept."""
+        self._metrics.drift.watches(lineup)
         self._tell(self.lineup, False)
         self.before, self.lineup = self.lineup, lineup
         self._tell(lineup, True)

@@ -7,14 +7,14 @@ asked adds them up. That variable must be set before this module is imported: th
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, Metric, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
-from prometheus_client.registry import Collector
 
 from shortlist.serving.answers import BundleLabel
+from shortlist.serving.drift import Drift
 from shortlist.serving.exchange import Exchange
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
@@ -23,6 +23,18 @@ FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 _SECONDS = (0.0005, 0.001, 0.002, 0.003, 0.004, 0.006, 0.008, 0.012, 0.018, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
 """Upper ends of the bins of times: close together where the goals for p50 and p99 lie."""
 _COUNTS = (0, 1, 10, 50, 100, 200, 500, 1000, 2000, 5000, 10_000)
+
+
+class _Collected(CollectorRegistry):
+    """What has been collected already, to be written."""
+
+    def __init__(self, families: Iterable[Metric]) -> None:
+        super().__init__()
+        self._families = families
+
+    def collect(self) -> Iterable[Metric]:
+        """All of it."""
+        return self._families
 
 
 K = TypeVar("K")
@@ -70,7 +82,7 @@ class Metrics:
         self._known_stages: dict[str, Histogram] = {}
         self._known_routes: dict[str, Histogram] = {}
         self._known_answers: dict[tuple[str, int], Counter] = {}
-        self._collectors: list[Collector] = []
+        self.drift = Drift(own)
 
     def began(self) -> None:
         """A request has come."""
@@ -103,22 +115,14 @@ class Metrics:
         """Whether this process answers from a bundle."""
         self._bundle.labels(label.name, label.version, variant).set(is_served)
 
-    def add(self, collector: Collector) -> None:
-        """Something that is computed when Prometheus asks."""
-        self._collectors.append(collector)
-
     def exposition(self) -> bytes:
         """All of it as Prometheus reads it, added up over the processes."""
         registry = self._own
         if folder := os.environ.get(FOLDER_VARIABLE):
             registry = CollectorRegistry()
             MultiProcessCollector(registry, folder)  # type: ignore[no-untyped-call]
-        text: bytes = generate_latest(registry)
-        for collector in self._collectors:
-            beside = CollectorRegistry()
-            beside.register(collector)
-            text += generate_latest(beside)
-        return text
+        found = list(registry.collect())
+        return generate_latest(_Collected([*found, *self.drift.collect(found)]))
 
     def _stage(self, stage: str) -> Histogram:
         return _kept(self._known_stages, stage, lambda: self._stage_seconds.labels(stage))

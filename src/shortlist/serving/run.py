@@ -121,11 +121,10 @@ def run(
         _signals_that_return(),
         _announced((host, port), greeting, reporter or Terminal()),
     ):
-        os.environ.update(replace(settings, run_folder=str(folder)).to_environment())
         follower = Follower(RunFolder(folder), addresses)
         follower.order_first(paths)
-        with _watching(follower, settings.follow):
-            started = _several(config, taken, folder, follower) if workers > 1 else _one(config, taken)
+        with _watching(follower, settings.follow), _environment(settings, folder, workers):
+            started = _several(config, taken, follower) if workers > 1 else _one(config, taken)
     if not started:
         raise EnvironmentFault("the server did not start; the lines above say why")
 
@@ -149,14 +148,26 @@ def _watching(follower: Follower, by_itself: bool) -> Iterator[None]:
         follower.stop()
 
 
-def _several(config: uvicorn.Config, taken: socket.socket, folder: Path, follower: Follower) -> bool:
-    crew = Crew(config, taken, folder, follower)
-    try:
-        crew.run()
-    finally:
-        # Whoever serves again in this process has other files.
-        del os.environ[FOLDER_VARIABLE]
+def _several(config: uvicorn.Config, taken: socket.socket, follower: Follower) -> bool:
+    crew = Crew(config, taken, follower)
+    crew.run()
     return all(process.exitcode != STARTUP_FAILURE for process in crew.processes)
+
+
+@contextlib.contextmanager
+def _environment(settings: ServeSettings, folder: Path, workers: int) -> Iterator[None]:
+    """What worker processes are told; a later server of this process is told something else."""
+    values = dict(replace(settings, run_folder=str(folder)).to_environment())
+    if workers > 1:
+        counters = folder / "metrics"
+        counters.mkdir()
+        values[FOLDER_VARIABLE] = str(counters)
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name in values:
+            os.environ.pop(name, None)
 
 
 @contextlib.contextmanager
