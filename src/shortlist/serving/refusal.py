@@ -72,7 +72,10 @@ def shown(value: Any) -> str | int | float | bool | None:
     """A refused value in a size that can be sent back."""
     if isinstance(value, bool | float) or value is None or (isinstance(value, int) and abs(value) < 2**53):
         return value
+    # Not their text: that of a thousand objects within each other is deeper than Python's stack.
     if isinstance(value, list):
         return f"a list of {len(value)}"
+    if isinstance(value, dict):
+        return f"an object of {len(value)}"
     text = value if isinstance(value, str) else str(value)
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}... ({len(text)} characters)"
