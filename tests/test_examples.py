@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import runpy
 import shlex
@@ -12,6 +13,7 @@ from types import ModuleType
 from typing import Any, Self
 
 import pytest
+import yaml
 
 from shortlist.cli.main import build_parser
 from shortlist.core.errors import GateError
@@ -86,3 +88,27 @@ def test_the_workflow_runs_what_ci_runs() -> None:
 
     assert re.findall(r"- run: (.*)", text) == [".ci/run"]
     assert (REPOSITORY / ".ci" / "run").stat().st_mode & 0o111
+
+
+def test_the_server_on_kubernetes_is_one_that_the_command_line_understands() -> None:
+    parts = {part["kind"]: part for part in yaml.safe_load_all((EXAMPLES / "kubernetes.yaml").read_text())}
+    pod = parts["Deployment"]["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    args = build_parser().parse_args(["serve", *container["args"]])
+
+    assert (args.bundle, args.follow, args.workers) == ("/bundles/current", True, 2)
+    assert {mount["name"] for mount in container["volumeMounts"]} == {volume["name"] for volume in pod["volumes"]}
+    assert parts["Service"]["spec"]["selector"] == parts["Deployment"]["spec"]["template"]["metadata"]["labels"]
+    assert parts["HorizontalPodAutoscaler"]["spec"]["scaleTargetRef"]["name"] == "shortlist"
+    probes = {container[probe]["httpGet"]["path"] for probe in ("startupProbe", "readinessProbe", "livenessProbe")}
+    assert probes == {"/health/ready", "/health/live"}
+
+
+def test_the_container_installs_what_the_documentation_does_and_starts_the_server() -> None:
+    text = (REPOSITORY / "Containerfile").read_text()
+    start, given = (json.loads(found) for found in re.findall(r"^(?:ENTRYPOINT|CMD) (.*)", text, re.MULTILINE))
+
+    assert start[0] == "shortlist"
+    assert build_parser().parse_args([*start[1:], *given]).verb == "serve"
+    (extra,) = re.findall(r"pip install .*\[(\w+)\]", text)
+    assert f"pip install 'shortlist[{extra}]'" in (REPOSITORY / "docs" / "serving.md").read_text()

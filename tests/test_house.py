@@ -26,8 +26,10 @@ BROUGHT_BY = {
     "anyio": "httpx",
     "ibis": "ibis-framework",
     "onnx_ir": "onnx-ir",
+    "prometheus_client": "prometheus-client",
     "pydantic_core": "pydantic",
     "starlette": "fastapi",
+    "yaml": "pyyaml",
 }
 UNPICKLES = {"pickle", "cPickle", "cloudpickle", "dill", "joblib", "shelve", "marshal"}
 

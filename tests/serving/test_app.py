@@ -63,7 +63,7 @@ def test_the_documentation_describes_requests_and_answers(client: httpx.Client) 
         assert "$ref" not in str(post["requestBody"])
         one, other = fields["history"]["anyOf"][0]["items"]["oneOf"]
         assert (one["type"], other["properties"].keys()) == ("string", {"item", "type", "time"})
-        assert {"200", "400", "413", "422", "500", "503"} == post["responses"].keys()
+        assert {"200", "400", "401", "413", "422", "500", "503"} == post["responses"].keys()
     items = page["components"]["schemas"]["Recommendation"]["properties"]
     assert items.keys() == {"item_id", "score", "source", "title", "predictions", "reasons", "propensity"}
 

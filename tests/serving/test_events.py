@@ -199,9 +199,9 @@ def test_without_a_state_events_are_refused(client: httpx.Client) -> None:
 
 SERVE = """
 import sys
-from shortlist.serving import run
+from shortlist.serving import ServeSettings, run
 if __name__ == "__main__":
-    run(sys.argv[1], port=0, workers=2, state=sys.argv[2])
+    run(sys.argv[1], port=0, workers=2, settings=ServeSettings(state=sys.argv[2]))
 """
 
 

@@ -51,7 +51,7 @@ def test_a_known_user_gets_what_the_python_api_gives(client: httpx.Client, shop:
 
 def test_an_answer_is_what_the_documentation_says(client: httpx.Client) -> None:
     answer = recommend(client, user_id=KNOWN)
-    assert answer.keys() == {"items", "known_user", "bundle", "propensity"}
+    assert answer.keys() == {"items", "known_user", "bundle", "fallback", "variant", "propensity"}
     TypeAdapter(ItemsAnswer).validate_python(answer, strict=False)
     assert len(answer["items"]) == 10
     assert answer["bundle"]["name"] == "corner-shop"

@@ -151,3 +151,31 @@ def test_a_fault_is_a_plain_500_whose_id_is_in_the_log(
     assert response.json()["error"]["id"] in record.getMessage()
     assert record.exc_info is not None
     assert record.exc_info[0] is ZeroDivisionError
+
+
+@pytest.mark.parametrize("depth", [2, 900, 1000, 100_000])
+def test_a_deep_body_is_refused(client: httpx.Client, depth: int) -> None:
+    for opened, closed in (('{"a":', "}"), ("[", "]")):
+        deep = opened * depth + "1" + closed * depth
+        for body in (
+            deep,
+            f'{{"context": {{"device": {deep}}}}}',
+            f'{{"user_id": {deep}}}',
+            f'{{"history": [{deep}]}}',
+        ):
+            answer = client.post("/v1/recommend", content=body)
+            assert answer.status_code in {400, 422}
+            assert answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("value", ["NaN", "Infinity", "-Infinity", "1e999"])
+def test_what_is_no_number_is_refused(client: httpx.Client, value: str) -> None:
+    assert client.post("/v1/recommend", content=f'{{"n": {value}}}').status_code in {400, 422}
+    assert client.post("/v1/recommend", content=f'{{"user_id": {value}}}').status_code in {400, 422}
+
+
+def test_an_id_of_a_megabyte_is_refused(client: httpx.Client) -> None:
+    long = "x" * 1_000_000
+    for body in ({"candidates": [long]}, {"history": [long]}, {"exclude": [long]}):
+        assert client.post("/v1/recommend", json=body).status_code == 422
+    assert client.post("/v1/recommend", json={"candidates": [long, long]}).status_code == 413

@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 
 from shortlist.bundle.manifest import write_manifest
 from shortlist.bundle.read import ATTRIBUTES, Bundle, write_table
+from shortlist.bundle.sample import SAMPLE
 from shortlist.core.errors import RequestError
 from shortlist.core.suggest import did_you_mean
 from shortlist.features.base import ROW
@@ -79,6 +80,8 @@ def write_items(bundle: Bundle, sources: Sequence[Source], folder: Path) -> None
     for stage, source in zip(sources_of(bundle.recipe), sources, strict=True):
         if isinstance(source, TowerSource):
             source.save_items(folder / stage)
+    # Answers may have changed on purpose.
+    (folder / SAMPLE).unlink(missing_ok=True)
     facts = {name: fact for name, fact in bundle.manifest.items() if name not in ("format", "files")}
     write_manifest(folder, facts)
 

@@ -34,6 +34,7 @@ from shortlist.funnel.sources.filled import filled
 from shortlist.funnel.sources.folder import Surroundings, mixed, open_sources
 from shortlist.funnel.sources.mixture import Mixture
 from shortlist.funnel.sources.popularity import PopularitySource
+from shortlist.funnel.stopwatch import Stopwatch
 from shortlist.schema import Side
 from shortlist.state.base import State
 
@@ -199,6 +200,7 @@ class Recommender:
         *,
         diversity: float | None = None,
         seed: int | None = None,
+        watch: Stopwatch | None = None,
     ) -> Candidates:
         """The best `k` for each request; fewer, padded with item 0, where fewer are left.
 
@@ -209,25 +211,44 @@ class Recommender:
         diversity: of the funnel, 0 to 1; by default as the rules say.
         seed: of the funnel's exploration, where the rules have any; without one nothing is left to chance, so that
             what is measured can be measured again.
+        watch: times the stages; where it is late popularity takes the place of the sources, or theirs is the order.
 
-        The standing filter of the rules holds for all stages, the other rules for the funnel.
+        The standing filter of the rules holds for all stages, the other rules for the funnel, also where it is late.
         """
         if k < 1:
             raise RequestError(f"k must be at least 1, found {k}")
         self._check_items()
-        source, requests = self._source(stages), self.rules.narrowed(requests)
+        watch, requests = watch or Stopwatch(), self.rules.narrowed(requests)
+        whole = stages == "funnel"
+        if watch.is_late and whole:
+            stages = watch.fallback = "popularity"
+        source = self._source(stages)
         rank = self.ranker if stages == "funnel" else None
-        rules = self.rules.stages(k, diversity, seed) if stages == "funnel" else []
+        rules = self.rules.stages(k, diversity, seed) if whole else []
         in_parts = rank is not None or bool(rules) or isinstance(source, Mixture)
         wide = max(k, candidates or self.bundle.settings.candidates) if in_parts else k
         found = source(requests, min(wide, len(self.bundle.items) - 1))
         if requests.within_I is not None:
             found = filled(found, requests, source, self.popularity, k)
-        if stages == "funnel":
+        if whole:
             found = self.rules.with_pins(requests, found, source)
-        for stage in (*([] if rank is None else [rank]), *rules):
+        watch.asked, watch.found = len(requests) * wide, int(np.count_nonzero(found.valid_UK))
+        watch.passed("candidates")
+        if rank is not None:
+            found = self._ranked(rank, requests, found, watch)
+        for stage in rules:
             found = stage(requests, found)
         return found.top(k)
+
+    @staticmethod
+    def _ranked(rank: Rank, requests: Requests, found: Candidates, watch: Stopwatch) -> Candidates:
+        """The candidates in the ranker's order; where there is no time for it as they are."""
+        if watch.is_late:
+            watch.fallback = "retrieval"
+            return found
+        ranked = rank(requests, found)
+        watch.passed("ranking")
+        return ranked
 
     def _check_items(self) -> None:
         if not self.bundle.schema.has_items:
@@ -253,25 +274,30 @@ class Recommender:
         explain: bool = False,
         diversity: float | None = None,
         seed: int | None = None,
+        watch: Stopwatch | None = None,
         **about: Any,
     ) -> list[list[Recommendation]]:
         """The best `k` items for each user, best first; `about` is what `requests` takes.
 
         explain: say of each why it is there.
-        diversity, seed: see `run`.
+        diversity, seed, watch: see `run`.
         """
         if diversity is not None and not 0 <= diversity <= 1:
             raise RequestError(f"diversity: expected a number from 0 to 1, found {diversity}")
+        watch = watch or Stopwatch()
         requests = self.requests(users, exclude_seen=exclude_seen, **about)
-        found = self.run(requests, k, diversity=diversity, seed=seed)
+        watch.passed("encode")
+        found = self.run(requests, k, diversity=diversity, seed=seed, watch=watch)
+        watch.answered = requests, found
         answers = self.present(found)
-        if not explain:
-            return answers
-        why = reasons(self.bundle, self.sources, requests, found)
-        return [
-            [replace(item, reasons=because) for item, because in zip(items, because_of, strict=True)]
-            for items, because_of in zip(answers, why, strict=True)
-        ]
+        if explain:
+            why = reasons(self.bundle, self.sources, requests, found)
+            answers = [
+                [replace(item, reasons=because) for item, because in zip(items, because_of, strict=True)]
+                for items, because_of in zip(answers, why, strict=True)
+            ]
+        watch.passed("present")
+        return answers
 
     def similar(self, items: Sequence[Id], k: int = 10) -> list[list[Recommendation]]:
         """The `k` items most like each of these, itself not among them, by the cosine of their vectors."""

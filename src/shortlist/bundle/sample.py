@@ -14,6 +14,9 @@ from shortlist.funnel.filters.parse import MOST_CHARACTERS
 from shortlist.schema import Side
 from shortlist.schema.columns import ROW_SIDES
 
+SAMPLE = "sample.json"
+"""File of a bundle with answers that it gave when it was made: see `parity_sample`."""
+
 
 def typical_users(bundle: Bundle, count: int) -> list[int | str]:
     """Users in the middle by number of events: the most active one may have seen everything."""

@@ -16,8 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from shortlist.bundle.change_rules import change_rules
+from shortlist.bundle.parity_sample import take_sample
+from shortlist.bundle.profile import PROFILE, profile_to_json
 from shortlist.bundle.read import FunnelSettings
 from shortlist.bundle.recommender import Recommender
+from shortlist.bundle.sample import SAMPLE
 from shortlist.core.files import (
     clear_unfinished,
     fingerprint,
@@ -38,6 +41,7 @@ from shortlist.data.prepared import Prepared
 from shortlist.evaluation.calibrate import choose_calibrations
 from shortlist.evaluation.choose import choose_retrieval_weight
 from shortlist.evaluation.lists import list_metrics
+from shortlist.evaluation.profile import measure_profile
 from shortlist.evaluation.report import write_report
 from shortlist.evaluation.runner import evaluate
 from shortlist.features.rows import Ints
@@ -264,6 +268,13 @@ class Run:
             if chosen != settings:
                 settings = chosen
                 self._seal(draft, settings, facts, started)
+        with span("evaluate"):
+            recommender = self._load(draft)
+            sample, profile = take_sample(recommender), measure_profile(recommender, prepared)
+        write_json(draft / SAMPLE, sample)
+        if profile is not None:
+            write_json(draft / PROFILE, profile_to_json(profile))
+        self._seal(draft, settings, facts, started)
         return parity, settings.retrieval_weight
 
     def _calibrated(self, draft: Path, settings: FunnelSettings) -> FunnelSettings:

@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from shortlist.serving.app import create_app
 from shortlist.serving.run import run
+from shortlist.serving.settings import ServeSettings
 
-__all__ = ["create_app", "run"]
+__all__ = ["ServeSettings", "create_app", "run"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from pydantic import ConfigDict
 
@@ -34,6 +35,13 @@ class ItemsAnswer:
     known_user: bool
     """Whether the bundle knows the user; if not, the answer rests on what the state knows and the request says."""
     bundle: BundleLabel
+    fallback: Literal["popularity", "retrieval"] | None = None
+    """What answered because the time budget was spent; null where the whole funnel did."""
+    variant: str | None = None
+    """Of an experiment, the variant that answered."""
+    propensity: float | None = None
+    """How likely this answer was: of an experiment, that this user meets this variant; where rules explore, the product
+    of the items' propensities; where both, the product of both."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +53,6 @@ class SimilarAnswer:
     items: list[Recommendation]
     """Their scores are cosines."""
     bundle: BundleLabel
-    propensity: float | None = None
-    """Where rules explore, how likely this list was: the product of its items' propensities."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +65,10 @@ class PredictionsAnswer:
     """By target, in the order of the rows: the probability of a binary target, the value of a regression, and for a
     multi-class target the probability of each class."""
     bundle: BundleLabel
+    variant: str | None = None
+    """Of an experiment, the variant that answered."""
+    propensity: float | None = None
+    """Of an experiment, the probability that this request meets this variant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +90,20 @@ class VersionAnswer:
     """The retrieval model, if there is one."""
     ranking: str | None
     """The ranking model, if there is one."""
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutAnswer:
+    """What every worker process answers from now."""
+
+    __pydantic_config__ = _DOCUMENTED
+
+    generation: int
+    """How often another bundle has been ordered since the server started."""
+    workers: int
+    """Processes that have loaded it."""
+    bundles: dict[str, BundleLabel]
+    """By variant; a server that compares none has one, called `main`."""
 
 
 @dataclass(frozen=True, slots=True)

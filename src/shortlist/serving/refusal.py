@@ -48,13 +48,16 @@ class Refusal(Exception):
     found: Any = None
     expected: str | None = None
     status: int = field(default=422, kw_only=True)
+    headers: Mapping[str, str] = field(default_factory=dict, kw_only=True)
 
     def __str__(self) -> str:
         return self.message
 
     def response(self) -> Response:
         """The answer."""
-        return error_response(self.status, Problem(self.message, self.where, shown(self.found), self.expected))
+        response = error_response(self.status, Problem(self.message, self.where, shown(self.found), self.expected))
+        response.headers.update(self.headers)
+        return response
 
 
 def error_response(status: int, problem: Problem, headers: Mapping[str, str] | None = None) -> Response:
@@ -69,7 +72,10 @@ def shown(value: Any) -> str | int | float | bool | None:
     """A refused value in a size that can be sent back."""
     if isinstance(value, bool | float) or value is None or (isinstance(value, int) and abs(value) < 2**53):
         return value
+    # Not their text: that of a thousand objects within each other is deeper than Python's stack.
     if isinstance(value, list):
         return f"a list of {len(value)}"
+    if isinstance(value, dict):
+        return f"an object of {len(value)}"
     text = value if isinstance(value, str) else str(value)
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}... ({len(text)} characters)"

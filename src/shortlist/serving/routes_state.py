@@ -2,88 +2,77 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+import dataclasses
 from typing import Any
 
 import orjson
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI, Request
 from pydantic import TypeAdapter, ValidationError
 
 from shortlist.bundle.about_user import AboutUser
 from shortlist.serving.answers import SimilarAnswer
 from shortlist.serving.bodies import ID_TYPES, MOST_ITEMS
+from shortlist.serving.endpoint import Desk, guarded
 from shortlist.serving.events import EventsAnswer
+from shortlist.serving.exchange import Exchange
+from shortlist.serving.openapi import described, errors
 from shortlist.serving.read import parse, read_bytes
 from shortlist.serving.refusal import Refusal
 from shortlist.serving.service import Service
-
-Answers = Callable[[Request], Awaitable[bytes]]
-Guard = Callable[[Answers], Callable[[Request], Awaitable[Response]]]
-"""Turns what makes the bytes of an answer into an endpoint that refuses as every route does."""
+from shortlist.serving.work import WorkQueue
 
 _MOST_SHOWN = 100
 """Events of a history that are shown unless the request says how many."""
 
 
-def add_state_routes(
-    app: FastAPI,
-    current: Callable[[], Service],
-    workers: ThreadPoolExecutor,
-    guard: Guard,
-    responses: Mapping[int | str, Any],
-    described: Callable[..., dict[str, Any]],
-) -> None:
-    """Add the routes to `app`.
+def add_state(app: FastAPI, desk: Desk) -> None:
+    """Add them to the application.
 
-    `current` is the service that answers now. Reading happens among `workers`, writing in a thread of its own: an event
-    waits for the disk, and no recommendation waits for it.
+    Writing has a thread and a queue of its own: an event waits for the disk, and no recommendation waits for it.
     """
-    service, writer = current(), ThreadPoolExecutor(1, "state")
-
-    async def in_thread(pool: ThreadPoolExecutor, work: Callable[[], object]) -> bytes:
-        return await asyncio.get_running_loop().run_in_executor(pool, lambda: orjson.dumps(work()))
+    service, writing = desk.live.lineup.first, WorkQueue(desk.settings.queue)
 
     async def events(request: Request) -> bytes:
         raw = await read_bytes(request)
-        return await in_thread(writer, lambda: _events(current(), raw))
+        answer = await writing.run(lambda: _events(desk.live.lineup.first, raw), request)
+        desk.metrics.took_in(dataclasses.asdict(answer))
+        return orjson.dumps(answer)
 
     async def user(request: Request) -> bytes:
-        now, n = current(), _count(request, _MOST_SHOWN)
-        user_id = _id(request, now, "user")
-        return await in_thread(workers, lambda: now.user(user_id, n))
+        user_id, n = _id(request, service, "user"), _count(request, _MOST_SHOWN)
+        arm = desk.live.lineup.choose(user_id, Exchange.of(request).request_id)
+        return await desk.queue.run(lambda: orjson.dumps(arm.service.user(user_id, n)), request)
 
     async def similar(request: Request) -> bytes:
-        now, n = current(), _count(request, 10)
-        item_id = _id(request, now, "item")
-        return await in_thread(workers, lambda: now.similar(item_id, n))
+        item_id, n = _id(request, service, "item"), _count(request, 10)
+        first = desk.live.lineup.first
+        return await desk.queue.run(lambda: orjson.dumps(first.similar(item_id, n)), request)
 
     app.add_api_route(
         "/v1/events",
-        guard(events),
+        guarded(events),
         methods=["POST"],
         operation_id="events",
         summary="What users did: the next answer for them knows it",
-        responses={200: {"model": EventsAnswer}, **responses},
-        openapi_extra=described(service.events_body, service.examples.events),
+        responses={200: {"model": EventsAnswer}, **errors()},
+        openapi_extra=described(service.events_body, service.examples.events, headers=False),
     )
     app.add_api_route(
         "/v1/users/{id:path}",
-        guard(user),
+        guarded(user),
         methods=["GET"],
         operation_id="user",
         summary="What is known of a user: history and features, as the models see them",
-        responses={200: {"model": AboutUser}, **responses},
+        responses={200: {"model": AboutUser}, **errors()},
         openapi_extra=_parameters(service, "user", "How many of the latest events to show.", _MOST_SHOWN),
     )
     app.add_api_route(
         "/v1/items/{id:path}/similar",
-        guard(similar),
+        guarded(similar),
         methods=["GET"],
         operation_id="similar",
         summary="The items most like one, by the vectors of the retrieval model",
-        responses={200: {"model": SimilarAnswer}, **responses},
+        responses={200: {"model": SimilarAnswer}, **errors()},
         openapi_extra=_parameters(service, "item", "How many items.", 10),
     )
 

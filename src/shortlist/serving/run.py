@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import http
 import http.client
 import json
@@ -12,114 +11,127 @@ import os
 import shlex
 import signal
 import socket
+import tempfile
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
 from uvicorn.config import STARTUP_FAILURE
-from uvicorn.supervisors import Multiprocess
 
 from shortlist.bundle.manifest import check_manifest
 from shortlist.bundle.read import Bundle
 from shortlist.bundle.recommender import Recommender
 from shortlist.core.errors import EnvironmentFault, UserError
 from shortlist.core.progress import Reporter, Terminal
-from shortlist.serving.app import create_app
+from shortlist.serving.alias import bundle_at
+from shortlist.serving.app import application_of, create_app
+from shortlist.serving.crew import Crew
 from shortlist.serving.examples import Examples
-from shortlist.state import open_state
+from shortlist.serving.follow import Follower
+from shortlist.serving.keys import ApiKeys
+from shortlist.serving.listen import WAITING, listen_on
+from shortlist.serving.loading import Loader
+from shortlist.serving.logs import log_config
+from shortlist.serving.metrics import FOLDER_VARIABLE
+from shortlist.serving.orders import RunFolder
+from shortlist.serving.rollout import Rollout
+from shortlist.serving.settings import MAIN, ServeSettings
+from shortlist.state import State, open_state
 
 BUNDLE_VARIABLE = "SHORTLIST_BUNDLE"
 """Environment variable that tells `application` which bundle to serve."""
 
-STATE_VARIABLE = "SHORTLIST_STATE"
-"""Environment variable with the address of the state; not set where there is none."""
-
-_WAITING = 2048
-"""Connections that may wait to be accepted."""
 _HEALTH_S = 30
 """A worker that gives no sign of life for this long is replaced: longer than importing takes on a busy machine, but
 no more, because a worker that dies while it is being asked is noticed only then."""
 _LAST_ANSWERS_S = 10
 """How long requests that are being answered may take when the server is told to stop."""
 
-_LOG_CONFIG: dict[str, Any] = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(process)d %(levelname)s %(message)s"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "loggers": {
-        name: {"handlers": ["stderr"], "level": "WARNING", "propagate": False} for name in ("shortlist", "uvicorn")
-    },
-}
+_DEFAULTS = ServeSettings()
 
 
 def application() -> FastAPI:
     """The application for the bundle that `SHORTLIST_BUNDLE` names; each worker process makes its own.
 
-    `SHORTLIST_STATE` is the address of its state; where it is not set there is none.
-
-    It also serves under another ASGI server: `uvicorn --factory shortlist.serving.run:application`.
+    It also serves under another ASGI server: `uvicorn --factory shortlist.serving.run:application`. `SHORTLIST_SERVE`
+    then has the rest of the settings as JSON, such as `{"state": "/var/lib/shop"}`.
     """
     try:
+        settings = ServeSettings.from_environment()
+        state = None if settings.state is None else open_state(settings.state)
+        if settings.run_folder is not None:
+            return _following(RunFolder(settings.run_folder), settings, state)
         if BUNDLE_VARIABLE not in os.environ:
             raise EnvironmentFault(f"{BUNDLE_VARIABLE} is not set: it names the folder of the bundle to serve")
-        address = os.environ.get(STATE_VARIABLE)
-        state = None if address is None else open_state(address)
-        return create_app(Recommender.load(os.environ[BUNDLE_VARIABLE], state=state))
+        return create_app(Recommender.load(os.environ[BUNDLE_VARIABLE], state=state), settings)
     except UserError as error:
         logging.getLogger("shortlist.serving").critical("%s", error)
         raise SystemExit(STARTUP_FAILURE) from error
 
 
+def _following(folder: RunFolder, settings: ServeSettings, state: State | None) -> FastAPI:
+    """The application of a process that does what the run's folder says."""
+    order = folder.read()
+    assert order is not None
+    loader = Loader(settings, state)
+    lineup, report = loader.first(order)
+    return application_of(lineup, settings, lambda live: Rollout(live, loader, folder, report))
+
+
 def run(
-    bundle: str | Path,
+    bundle: str | Path | None,
     host: str = "127.0.0.1",
     port: int = 8000,
     workers: int = 1,
     reporter: Reporter | None = None,
-    state: str | None = None,
+    settings: ServeSettings = _DEFAULTS,
 ) -> None:
     """Serve the bundle until SIGTERM or SIGINT; requests that are being answered then are answered first.
 
-    The bundle is verified here, before a port is taken, and again by every worker. Port 0 takes a free one. `state` is
-    the address of what users do meanwhile, as `open_state` takes it; None: events are not kept.
+    bundle: its folder, a link to it, or `models:/NAME@ALIAS`; None where `settings.variants` name several. It is
+    verified here, before a port is taken, and again by every worker. SIGHUP has every worker load what lies there by
+    then. Port 0 takes a free one.
+
     Raises BundleError, and EnvironmentFault when the port or the state cannot be had or the workers do not start.
     """
     if workers < 1:
         raise UserError(f"expected at least 1 worker process, found {workers}. Say for instance --workers 2")
-    path = Path(bundle).absolute()
-    check_manifest(path)
-    if state is not None:
-        open_state(state).close()
-    taken = _listen_on(host, port)
+    addresses = {variant.name: variant.bundle for variant in settings.variants} or {MAIN: str(bundle)}
+    paths = {variant: bundle_at(address).absolute() for variant, address in addresses.items()}
+    for path in paths.values():
+        check_manifest(path)
+    ApiKeys.load(settings.api_key_file)
+    if settings.state is not None:
+        open_state(settings.state).close()
+    taken = listen_on(host, port)
     port = taken.getsockname()[1]
-    os.environ[BUNDLE_VARIABLE] = str(path)
-    _tell_workers(state)
-    greeting = _greeting(path, f"http://{f'[{host}]' if ':' in host else host}:{port}", workers)
+    greeting = _greeting(next(iter(paths.values())), f"http://{f'[{host}]' if ':' in host else host}:{port}", workers)
     config = uvicorn.Config(
         "shortlist.serving.run:application",
         factory=True,
         workers=workers,
-        log_config=_LOG_CONFIG,
+        log_config=log_config(settings.log_level),
         access_log=False,
-        backlog=_WAITING,
+        backlog=WAITING,
         lifespan="on",
         timeout_graceful_shutdown=_LAST_ANSWERS_S,
         timeout_worker_healthcheck=_HEALTH_S,
     )
-    with taken, _signals_that_return(), _announced((host, port), greeting, reporter or Terminal()):
-        started = _several(config, taken) if workers > 1 else _one(config, taken)
+    with (
+        taken,
+        _run_folder() as folder,
+        _signals_that_return(),
+        _announced((host, port), greeting, reporter or Terminal()),
+    ):
+        follower = Follower(RunFolder(folder), addresses)
+        follower.order_first(paths)
+        with _watching(follower, settings.follow), _environment(settings, folder, workers):
+            started = _several(config, taken, follower) if workers > 1 else _one(config, taken)
     if not started:
         raise EnvironmentFault("the server did not start; the lines above say why")
-
-
-def _tell_workers(state: str | None) -> None:
-    os.environ.pop(STATE_VARIABLE, None)
-    if state is not None:
-        os.environ[STATE_VARIABLE] = state if "://" in state else str(Path(state).absolute())
 
 
 def _one(config: uvicorn.Config, taken: socket.socket) -> bool:
@@ -129,38 +141,45 @@ def _one(config: uvicorn.Config, taken: socket.socket) -> bool:
     return server.started
 
 
-def _several(config: uvicorn.Config, taken: socket.socket) -> bool:
-    supervisor = Multiprocess(config, sockets=[taken])
-    supervisor.run()
-    return all(process.exitcode != STARTUP_FAILURE for process in supervisor.processes)
-
-
-def _listen_on(host: str, port: int) -> socket.socket:
-    """A listening socket, which every worker then shares."""
-    if not 0 <= port < 2**16:
-        raise EnvironmentFault(f"cannot listen on port {port}: ports are 0 to 65535. Choose another one with --port")
-    taken: socket.socket | None = None
+@contextlib.contextmanager
+def _watching(follower: Follower, by_itself: bool) -> Iterator[None]:
+    """Orders are given in a thread of the parent process, or of the only one."""
+    threading.Thread(target=follower.watch, args=(by_itself,), daemon=True).start()
+    before = signal.signal(signal.SIGHUP, lambda *_: follower.ask())
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        taken = socket.socket(family, kind, protocol)
-        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        taken.bind(address)
-        # Until a socket listens, Linux lets another process bind the same address.
-        taken.listen(_WAITING)
-    except OSError as error:
-        if taken is not None:
-            taken.close()
-        raise EnvironmentFault(_address_text(host, port, error)) from error
-    return taken
+        yield
+    finally:
+        signal.signal(signal.SIGHUP, before)
+        follower.stop()
 
 
-def _address_text(host: str, port: int, error: OSError) -> str:
-    if error.errno == errno.EADDRINUSE:
-        return (
-            f"port {port} of {host} is taken by another process. "
-            "Choose another one with --port, or --port 0 for any that is free"
-        )
-    return f"cannot listen on {host}:{port}: {error.strerror}. Choose another address with --host and --port"
+def _several(config: uvicorn.Config, taken: socket.socket, follower: Follower) -> bool:
+    crew = Crew(config, taken, follower)
+    crew.run()
+    return all(process.exitcode != STARTUP_FAILURE for process in crew.processes)
+
+
+@contextlib.contextmanager
+def _environment(settings: ServeSettings, folder: Path, workers: int) -> Iterator[None]:
+    """What worker processes are told; a later server of this process is told something else."""
+    values = dict(replace(settings, run_folder=str(folder)).to_environment())
+    if workers > 1:
+        counters = folder / "metrics"
+        counters.mkdir()
+        values[FOLDER_VARIABLE] = str(counters)
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name in values:
+            os.environ.pop(name, None)
+
+
+@contextlib.contextmanager
+def _run_folder() -> Iterator[Path]:
+    """What the processes tell each other lies in a folder that is there as long as they are."""
+    with tempfile.TemporaryDirectory(prefix="shortlist-serve-", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
 
 
 @contextlib.contextmanager

@@ -11,14 +11,15 @@ import pyarrow as pa
 from shortlist.bundle.about_user import AboutUser, about_user
 from shortlist.bundle.recommender import Recommendation, Recommender
 from shortlist.core.errors import RequestError
-from shortlist.core.files import fingerprint
 from shortlist.core.version import __version__
 from shortlist.features.values import array_of
+from shortlist.funnel.stopwatch import Stopwatch
 from shortlist.serving.answers import BundleLabel, ItemsAnswer, PredictionsAnswer, SimilarAnswer, VersionAnswer
 from shortlist.serving.bodies import ItemId, RankBody, RecommendBody, UserId, bodies
 from shortlist.serving.columns import RequestColumns
 from shortlist.serving.events import EventsAnswer, EventsBody, append, events_body
 from shortlist.serving.examples import Examples
+from shortlist.serving.orders import version_of
 from shortlist.serving.refusal import Refusal
 
 
@@ -32,10 +33,11 @@ class Service:
         self.recommend_body, self.rank_body = bodies(bundle.schema)
         self.events_body = events_body(bundle.schema)
         self.examples = Examples.of(bundle)
-        self.label = BundleLabel(str(bundle.manifest["name"]), fingerprint(bundle.manifest["files"]))
+        self.label = BundleLabel(str(bundle.manifest["name"]), version_of(bundle.manifest))
 
-    def recommend(self, body: RecommendBody[UserId, ItemId]) -> ItemsAnswer:
-        """The best items for one user."""
+    def recommend(self, body: RecommendBody[UserId, ItemId], watch: Stopwatch | None = None) -> ItemsAnswer:
+        """The best items for one user; `watch` as in `Recommender.run`."""
+        watch = watch or Stopwatch()
         try:
             items = self.recommender.recommend(
                 [body.user_id],
@@ -50,17 +52,23 @@ class Service:
                 diversity=body.diversity,
                 explain=body.explain,
                 seed=secrets.randbits(63) if body.seed is None else body.seed,
+                watch=watch,
             )
         except RequestError as error:
             raise Refusal(str(error)) from error
-        return ItemsAnswer(items[0], self._knows(body.user_id), self.label, _propensity(items[0]))
+        return ItemsAnswer(
+            items[0], self._knows(body.user_id), self.label, watch.fallback, propensity=_propensity(items[0])
+        )
 
-    def rank(self, body: RankBody[UserId, ItemId]) -> ItemsAnswer | PredictionsAnswer:
-        """The candidates in order, or what is predicted of the rows."""
+    def rank(self, body: RankBody[UserId, ItemId], watch: Stopwatch | None = None) -> ItemsAnswer | PredictionsAnswer:
+        """The candidates in order, or what is predicted of the rows; `watch` times it."""
+        watch = watch or Stopwatch()
         try:
             if body.rows is not None:
                 self._check_rows_suffice()
-                return PredictionsAnswer(self._predicted(self.columns.of_rows(body.rows)), self.label)
+                predicted = self._predicted(self.columns.of_rows(body.rows))
+                watch.passed("ranking")
+                return PredictionsAnswer(predicted, self.label)
             items = self.recommender.rank(
                 body.user_id,
                 body.candidates or [],
@@ -68,6 +76,7 @@ class Service:
                 context=self.columns.of_request(body.context, self.columns.context, "context"),
                 user_features=self._user_features(body),
             )
+            watch.passed("ranking")
         except RequestError as error:
             raise Refusal(str(error)) from error
         return ItemsAnswer(items, self._knows(body.user_id), self.label)

@@ -1,0 +1,186 @@
+"""A new bundle beside the old one: loaded, checked, swapped, and gone back from."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from shortlist.bundle.manifest import write_manifest
+from shortlist.bundle.parity_sample import check_sample, take_sample
+from shortlist.bundle.recommender import Recommender
+from shortlist.core.errors import BundleError, RequestError
+from shortlist.core.files import read_json, write_json
+from shortlist.serving import ServeSettings
+from shortlist.serving.alias import bundle_at
+from shortlist.serving.follow import Follower
+from shortlist.serving.orders import Order, Placed, Report, RunFolder
+from shortlist.serving.run import application
+from shortlist.serving.settings import MAIN, Variant
+
+Serve = Callable[[FastAPI], AbstractContextManager[httpx.Client]]
+KEY = "k" * 32
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> RunFolder:
+    path = tmp_path / "run"
+    path.mkdir()
+    return RunFolder(path)
+
+
+@pytest.fixture
+def old(shop_bundle: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(shop_bundle, tmp_path / "old")
+
+
+@pytest.fixture
+def new(shop: Recommender, tmp_path: Path) -> Path:
+    shop.with_items({"good": ["good-new"], "category": ["tea"], "price": [3]}).save(tmp_path / "new")
+    return tmp_path / "new"
+
+
+@pytest.fixture
+def admin(old: Path, folder: RunFolder, serve: Serve, monkeypatch: pytest.MonkeyPatch) -> Iterator[httpx.Client]:
+    """A server with a key that follows the folder's orders, the first of which is the old bundle."""
+    monkeypatch.setenv("SHORTLIST_API_KEY", KEY)
+    for name, value in ServeSettings(run_folder=str(folder.path)).to_environment().items():
+        monkeypatch.setenv(name, value)
+    folder.give({MAIN: Placed.at(old)})
+    with serve(application()) as client:
+        client.headers["Authorization"] = f"Bearer {KEY}"
+        yield client
+
+
+def items(client: httpx.Client) -> int:
+    return int(client.get("/version").json()["items"])
+
+
+def test_a_new_bundle_takes_over_and_the_old_one_comes_back(admin: httpx.Client, new: Path) -> None:
+    assert items(admin) == 30
+    answer = admin.post("/v1/admin/reload", json={"bundle": str(new)})
+    assert answer.status_code == 200, answer.text
+    assert (answer.json()["generation"], answer.json()["workers"]) == (1, 1)
+    assert items(admin) == 31
+    version = admin.post("/v1/recommend", json={}).json()["bundle"]["version"]
+    assert answer.json()["bundles"][MAIN]["version"] == version
+    assert admin.post("/v1/admin/rollback").status_code == 200
+    assert items(admin) == 30
+    # Back from going back: the bundle before is the new one again.
+    assert admin.post("/v1/admin/rollback").status_code == 200
+    assert items(admin) == 31
+
+
+def test_no_request_is_dropped_by_a_swap(admin: httpx.Client, new: Path) -> None:
+    statuses: list[int] = []
+    stopped = threading.Event()
+
+    def ask() -> None:
+        while not stopped.is_set():
+            statuses.append(admin.post("/v1/recommend", json={"user_id": 117}).status_code)
+
+    asking = [threading.Thread(target=ask) for _ in range(3)]
+    for thread in asking:
+        thread.start()
+    codes = [admin.post("/v1/admin/reload", json={"bundle": str(new)}).status_code]
+    codes.append(admin.post("/v1/admin/rollback").status_code)
+    stopped.set()
+    for thread in asking:
+        thread.join(30)
+    assert codes == [200, 200]
+    assert set(statuses) == {200}
+
+
+def test_a_bad_bundle_leaves_the_old_one(admin: httpx.Client, new: Path, clicks_bundle: Path) -> None:
+    with (new / "items.arrow").open("ab") as file:
+        file.write(b"more")
+    for path, said in ((new, "items.arrow"), (new / "nowhere", "no folder"), (clicks_bundle, "other ids")):
+        refused = admin.post("/v1/admin/reload", json={"bundle": str(path)})
+        assert refused.status_code == 409
+        assert said in refused.json()["error"]["message"]
+    assert admin.post("/v1/admin/rollback").status_code == 409
+    assert admin.post("/v1/admin/reload", json={"variant": "blue"}).status_code == 422
+    assert admin.post("/v1/recommend", json={}).status_code == 200
+    assert items(admin) == 30
+
+
+def test_without_a_key_there_are_no_admin_routes(client: httpx.Client) -> None:
+    assert client.post("/v1/admin/reload", json={}).status_code == 404
+
+
+def test_a_bundle_that_answers_its_sample_otherwise_is_refused(old: Path) -> None:
+    recommender = Recommender.load(old)
+    sample = take_sample(recommender)
+    scores = sample["scores"]
+    assert isinstance(scores, list)
+    assert len(scores) == 9
+    check_sample(recommender)
+    scores[0][0] += 1.0
+    write_json(old / "sample.json", sample)
+    manifest = read_json(old / "manifest.json")
+    write_manifest(old, {name: fact for name, fact in manifest.items() if name not in ("format", "files")})
+    with pytest.raises(BundleError, match="own sample otherwise"):
+        check_sample(Recommender.load(old))
+    (old / "sample.json").unlink()
+    check_sample(recommender)
+
+
+def test_orders_count_up_and_go_back(folder: RunFolder, old: Path, new: Path) -> None:
+    assert folder.read() is None
+    first, second = Placed.at(old), Placed.at(new)
+    assert folder.give({MAIN: first}) == Order(0, {MAIN: first})
+    with pytest.raises(RequestError, match="nothing to go back to"):
+        folder.back()
+    assert folder.give({MAIN: second}) == Order(1, {MAIN: second}, {MAIN: first})
+    assert folder.back() == Order(2, {MAIN: first}, {MAIN: second}) == folder.read()
+    shutil.copyfile(old / "items.arrow", new / "items.arrow")
+    manifest = read_json(new / "manifest.json")
+    write_manifest(new, {name: fact for name, fact in manifest.items() if name not in ("format", "files")})
+    with pytest.raises(RequestError, match="another bundle lies at"):
+        folder.back()
+
+
+def test_reports_of_dead_processes_do_not_count(folder: RunFolder) -> None:
+    folder.report(Report(3))
+    (folder.path / "workers" / "4194305.json").write_text(json.dumps({"generation": 1, "problem": None}))
+    assert folder.reports() == {os.getpid(): Report(3)}
+
+
+def test_a_link_is_followed(folder: RunFolder, old: Path, new: Path, tmp_path: Path) -> None:
+    link = tmp_path / "current"
+    link.symlink_to(old)
+    follower = Follower(folder, {MAIN: str(link)})
+    follower.order_first({MAIN: link})
+    watching = threading.Thread(target=follower.watch, args=(False,))
+    watching.start()
+    link.unlink()
+    link.symlink_to(new)
+    follower.ask()
+    give_up = time.monotonic() + 30
+    while (order := folder.read()) is not None and order.generation == 0 and time.monotonic() < give_up:
+        time.sleep(0.01)
+    follower.stop()
+    watching.join(30)
+    assert order is not None
+    assert order.bundles == {MAIN: Placed.at(new)}
+
+
+def test_a_folder_is_its_own_address() -> None:
+    assert bundle_at("runs/shop/bundle") == Path("runs/shop/bundle")
+
+
+def test_settings_reach_worker_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    variants = (Variant(name="a", bundle="x", share=1.0), Variant(name="b", bundle="y", share=2.0))
+    settings = ServeSettings(queue=3, budget_ms=5.0, origins=("https://a.example",), variants=variants, follow=True)
+    for name, value in settings.to_environment().items():
+        monkeypatch.setenv(name, value)
+    assert ServeSettings.from_environment() == settings
