@@ -73,11 +73,19 @@ class Target:
 
     host: str
     port: int
+    key: str | None = None
+    """The API key, where the server asks for one."""
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """That every request has."""
+        return {"Authorization": f"Bearer {self.key}"} if self.key is not None else {}
 
     def post(self, path: str, body: bytes) -> bytes:
         """A whole request as bytes, so that nothing is encoded while it is measured."""
-        head = f"POST {path} HTTP/1.1\r\nHost: {self.host}:{self.port}\r\nContent-Type: application/json\r\n"
-        return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
+        headers = {"Host": f"{self.host}:{self.port}", "Content-Type": "application/json", **self.headers}
+        lines = [f"POST {path} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
+        return "\r\n".join([*lines, f"Content-Length: {len(body)}", "", ""]).encode() + body
 
 
 def open_loop(

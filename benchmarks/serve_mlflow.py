@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from benchmarks.harness import ROUNDS, Options, interleaved, say
-from benchmarks.load import Outcome, closed_loop, open_loop
+from benchmarks.load import Outcome, Target, closed_loop, open_loop
 from benchmarks.served import HOST, Served, free_port, serve
 from shortlist.bundle.read import Bundle
 from shortlist.core.files import whole_folder
@@ -65,10 +65,10 @@ def served_by_mlflow(bundle: Path, options: Options, core: int) -> Served:
     if not folder.is_dir():
         with whole_folder(folder) as draft:
             save_mlflow_model(bundle, draft)
-    port = free_port()
+    target = Target(HOST, free_port())
     command = [sys.executable, "-m", "mlflow", "models", "serve", "--model-uri", str(folder), "--host", HOST]
-    command += ["--port", str(port), "--env-manager", "local", "--workers", "1"]
-    return Served(command, port, options.folder("logs") / "serve-mlflow.log", "/ping", [core])
+    command += ["--port", str(target.port), "--env-manager", "local", "--workers", "1"]
+    return Served(command, target, options.folder("logs") / "serve-mlflow.log", "/ping", [core])
 
 
 def invocations(bundle: Path, bodies: Sequence[bytes]) -> list[bytes]:

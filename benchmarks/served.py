@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http
 import http.client
 import os
 import signal
@@ -37,15 +38,17 @@ class ServerError(Exception):
 class Served:
     """A command that listens on a port. As a context manager it is stopped with the block."""
 
-    def __init__(self, command: Sequence[str], port: int, log: Path, ready: str, cores: Sequence[int] | None) -> None:
+    def __init__(
+        self, command: Sequence[str], target: Target, log: Path, ready: str, cores: Sequence[int] | None
+    ) -> None:
         """Start the command and wait until GET `ready` is answered 200; `cores` are those that it may run on."""
-        self.target = Target(HOST, port)
+        self.target = target
         self.log = log
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("wb") as output:
             self.process = subprocess.Popen(
                 command,
-                env={**os.environ, **ONE_THREAD},
+                env={**os.environ, **ONE_THREAD, **({"SHORTLIST_API_KEY": target.key} if target.key else {})},
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
@@ -63,7 +66,7 @@ class Served:
         while time.monotonic() < give_up:
             if self.process.poll() is not None:
                 raise ServerError(useful_line(self.log.read_text(errors="replace")))
-            if get(self.target, ready) == http.HTTPStatus.OK:
+            if ask(self.target, "GET", ready)[0] == http.HTTPStatus.OK:
                 return
             time.sleep(0.1)
         raise ServerError(f"no answer from {ready} within {_START_S:g} seconds")
@@ -89,11 +92,13 @@ class Served:
         self.close()
 
 
-def serve(bundle: Path, log: Path, *, workers: int = 1, cores: Sequence[int] | None = None) -> Served:
-    """`shortlist serve BUNDLE`."""
-    port = free_port()
-    command = [sys.executable, "-m", "shortlist.cli", "serve", str(bundle), "--port", str(port)]
-    return Served([*command, "--workers", str(workers)], port, log, "/health/ready", cores)
+def serve(
+    bundle: Path, log: Path, *, workers: int = 1, cores: Sequence[int] | None = None, key: str | None = None
+) -> Served:
+    """`shortlist serve BUNDLE`, which asks for the API key where one is given."""
+    target = Target(HOST, free_port(), key)
+    command = [sys.executable, "-m", "shortlist.cli", "serve", str(bundle), "--port", str(target.port)]
+    return Served([*command, "--workers", str(workers)], target, log, "/health/ready", cores)
 
 
 def free_port() -> int:
@@ -103,14 +108,16 @@ def free_port() -> int:
         return int(taken.getsockname()[1])
 
 
-def get(target: Target, path: str) -> int:
-    """Status of GET `path`; 0 where nothing answers."""
-    with closing(http.client.HTTPConnection(target.host, target.port, timeout=30)) as connection:
+def ask(target: Target, method: str, path: str, body: bytes | None = None) -> tuple[int, bytes]:
+    """Status and body of the answer, on a connection of its own; 0 where nothing answers."""
+    headers = {**target.headers, **({} if body is None else {"Content-Type": "application/json"})}
+    with closing(http.client.HTTPConnection(target.host, target.port, timeout=60)) as connection:
         try:
-            connection.request("GET", path)
-            return connection.getresponse().status
+            connection.request(method, path, body, headers)
+            answer = connection.getresponse()
+            return answer.status, answer.read()
         except (OSError, http.client.HTTPException):
-            return 0
+            return 0, b""
 
 
 def children_of(pid: int) -> list[int]:
