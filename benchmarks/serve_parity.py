@@ -104,4 +104,3 @@ def same(one: List, other: List) -> bool:
 
 def _close(one: float, other: float) -> bool:
     return abs(one - other) <= TOLERANCE * max(1.0, abs(one), abs(other))
-
