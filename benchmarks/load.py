@@ -184,6 +184,7 @@ class _Pool:
         self.connections = connections
         self.outcome = outcome
         self.answered = answered
+        self._open: set[_Connection] = set()
         self._free: deque[_Connection] = deque()
         self._waiting: deque[_Request] = deque()
         self._under_way = 0
@@ -206,7 +207,9 @@ class _Pool:
         await self._settled.wait()
 
     def done(self, request: _Request, code: str, body: bytes) -> None:
-        """A request's outcome is known."""
+        """A request's outcome is known; one that the pool's own end cut off has none."""
+        if self._closing:
+            return
         self._under_way -= 1
         self.outcome.codes[code] += 1
         if code != LOST:
@@ -215,6 +218,11 @@ class _Pool:
             self.answered(request.number, code, body)
         if not self._under_way and not self._waiting:
             self._settled.set()
+
+    def made(self, connection: _Connection) -> None:
+        """A connection is there."""
+        self._open.add(connection)
+        self.freed(connection)
 
     def freed(self, connection: _Connection) -> None:
         """A connection may take the next request."""
@@ -226,6 +234,7 @@ class _Pool:
 
     def lost(self, connection: _Connection) -> None:
         """A connection is gone; another takes its place."""
+        self._open.discard(connection)
         with suppress(ValueError):
             self._free.remove(connection)
         if not self._closing:
@@ -256,8 +265,10 @@ class _Pool:
         self._closing = True
         for task in self._tasks:
             task.cancel()
-        for connection in self._free:
-            connection.close()
+        for connection in self._open:
+            connection.abort()
+        # The loop closes their sockets in its next round.
+        await asyncio.sleep(0)
 
 
 class _Connection(asyncio.Protocol):
@@ -271,14 +282,14 @@ class _Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
-        self._pool.freed(self)
+        self._pool.made(self)
 
     def send(self, request: _Request) -> None:
         self._request = request
         self._transport.write(request.raw)
 
-    def close(self) -> None:
-        self._transport.close()
+    def abort(self) -> None:
+        self._transport.abort()
 
     def data_received(self, data: bytes) -> None:
         self._received += data

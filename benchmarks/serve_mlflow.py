@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -40,15 +41,10 @@ def beside_mlflow(bundle: Path, bodies: Sequence[bytes], options: Options, core:
             "ours": (ours.target, [ours.target.post("/v1/recommend", body) for body in bodies]),
             "mlflow": (theirs.target, [theirs.target.post("/invocations", one) for one in invocations(bundle, bodies)]),
         }
-        for target, requests in asked.values():
-            check(closed_loop(target, requests, 20))
-        rounds = interleaved(
-            {
-                name: lambda given=given: check(closed_loop(*given, count, connections=_CONNECTIONS)).rate
-                for name, given in asked.items()
-            },
-            2 if options.quick else ROUNDS,
-        )
+        for given in asked.values():
+            check(closed_loop(*given, count=20))
+        turns = {name: partial(_rate, *given, count) for name, given in asked.items()}
+        rounds = interleaved(turns, 2 if options.quick else ROUNDS)
         rate = rounds.median("mlflow") / 2
         latency = {name: open_loop(*given, rate, count / rate, seed=options.seed) for name, given in asked.items()}
     facts: dict[str, Any] = {
@@ -85,6 +81,10 @@ def check(found: Outcome) -> Outcome:
     if found.errors:
         raise RuntimeError(f"not every request was answered: {dict(found.codes)}")
     return found
+
+
+def _rate(target: Target, requests: Sequence[bytes], count: int) -> float:
+    return check(closed_loop(target, requests, count, connections=_CONNECTIONS)).rate
 
 
 def _times(outcome: Outcome) -> dict[str, float]:

@@ -176,8 +176,10 @@ def _every(served: Served, has_reload: bool, done: dict[str, int]) -> list[tuple
             say(f"{RELOAD} answered {status}: {answer[:300]!r}")
 
     def kill() -> None:
-        os.kill(served.workers()[done["kills"] % WORKERS], signal.SIGKILL)
-        done["kills"] += 1
+        workers = [pid for pid in served.workers() if pid != served.process.pid]
+        if workers:
+            os.kill(workers[done["kills"] % len(workers)], signal.SIGKILL)
+            done["kills"] += 1
 
     return [*([(RELOAD_S, reload)] if has_reload else []), (KILL_S, kill)]
 
