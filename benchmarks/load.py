@@ -60,11 +60,15 @@ class Outcome:
         return {
             "rate": round(self.rate, 1),
             "requests": sum(self.codes.values()),
-            **{f"p{share:g}_ms": round(self.percentile(share), 3) for share in (50, 90, 99)},
-            "max_ms": round(self.percentile(100), 3),
+            **{f"p{share:g}_ms": self._shown(share) for share in (50, 90, 99)},
+            "max_ms": self._shown(100),
             "generator_late_p99_ms": round(float(np.percentile(self.late_ms, 99)), 3) if self.late_ms else 0.0,
             "errors": self.errors,
         }
+
+    def _shown(self, share: float) -> float | None:
+        """None where no answer came: JSON knows no infinity."""
+        return round(self.percentile(share), 3) if self.latency_ms else None
 
 
 @dataclass(frozen=True)
@@ -266,7 +270,7 @@ class _Pool:
         for task in self._tasks:
             task.cancel()
         for connection in self._open:
-            connection.abort()
+            connection.close()
         # The loop closes their sockets in its next round.
         await asyncio.sleep(0)
 
@@ -288,8 +292,8 @@ class _Connection(asyncio.Protocol):
         self._request = request
         self._transport.write(request.raw)
 
-    def abort(self) -> None:
-        self._transport.abort()
+    def close(self) -> None:
+        self._transport.close()
 
     def data_received(self, data: bytes) -> None:
         self._received += data

@@ -16,7 +16,7 @@ from benchmarks.result import Result
 from benchmarks.serve_bundles import movielens, shop, some_users
 from benchmarks.serve_mlflow import beside_mlflow
 from benchmarks.served import Served, cores, proportional_memory, serve
-from shortlist.core.errors import UserError
+from shortlist.core.errors import EnvironmentFault, UserError
 
 DESCRIPTION = "recommend over HTTP: latency and rate of one worker on one core, beside MLflow's server; memory of four"
 UNIT = "requests per second of one worker that is never idle, 500 candidates ranked"
@@ -129,6 +129,11 @@ def rates(asked: Asked, served: Served, seconds: float, seed: int) -> dict[str, 
     before = cpu_seconds(served.workers()[0])
     half = at(highest.rate / 2, seconds)
     spent = cpu_seconds(served.workers()[0]) - before
+    if not half.latency_ms:
+        raise EnvironmentFault(
+            f"{asked.name}: no request was answered within {LIMIT_MS:g} ms at any rate. Run it on a machine that does "
+            "nothing else"
+        )
     cpu = {"cpu_ms": round(1e3 * spent / max(sum(half.codes.values()), 1), 3)}
     return {"most": round(most, 1), "highest": highest.figures(), "half": {**half.figures(), **cpu}}
 
