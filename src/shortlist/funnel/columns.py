@@ -92,7 +92,6 @@ class Candidates:
 
     def taken(self, order_UJ: Longs) -> Candidates:
         """The candidates at these places of each request, in this order."""
-
         # One flat index for all columns: `take_along_axis` would make an index of its own for each.
         flat_UJ = order_UJ + np.arange(len(order_UJ))[:, None] * self.item_UK.shape[1]
 
