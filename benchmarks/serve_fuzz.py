@@ -76,7 +76,7 @@ def fuzzed(target: Target, cases: int, seed: int) -> Found:
 
     url = f"http://{target.host}:{target.port}"
     schema = schemathesis.openapi.from_url(f"{url}/openapi.json")
-    operations = [result.ok() for result in schema.get_all_operations()]
+    operations = operations_of(schema)
     found = Found()
     with requests.Session() as session:
         session.trust_env = False
@@ -88,6 +88,18 @@ def fuzzed(target: Target, cases: int, seed: int) -> Found:
                 take(found, operation.label, case, case.call(base_url=url, session=session))
             say(f"{operation.label}: {found.cases:,} requests so far")
     return found
+
+
+def operations_of(schema: Any) -> list[Any]:
+    """Every operation of the page; raises what is wrong with one that cannot be read."""
+    from schemathesis.core.result import Err
+
+    operations = []
+    for result in schema.get_all_operations():
+        if isinstance(result, Err):
+            raise result.err()
+        operations.append(result.ok())
+    return operations
 
 
 def made_up(operation: Any, count: int, seed: int) -> Iterator[Any]:

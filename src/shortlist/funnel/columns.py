@@ -96,7 +96,8 @@ class Candidates:
         flat_UJ = order_UJ + np.arange(len(order_UJ))[:, None] * self.item_UK.shape[1]
 
         def take(values_UK: npt.NDArray[Any]) -> npt.NDArray[Any]:
-            return values_UK.take(flat_UJ)
+            taken_UJ: npt.NDArray[Any] = values_UK.take(flat_UJ)
+            return taken_UJ
 
         return replace(
             self,
