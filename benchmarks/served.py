@@ -48,7 +48,7 @@ class Served:
         with log.open("wb") as output:
             self.process = subprocess.Popen(
                 command,
-                env={**os.environ, **ONE_THREAD, **({"SHORTLIST_API_KEY": target.key} if target.key else {})},
+                env=_environment(target),
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
@@ -99,6 +99,13 @@ def serve(
     target = Target(HOST, free_port(), key)
     command = [sys.executable, "-m", "shortlist.cli", "serve", str(bundle), "--port", str(target.port)]
     return Served([*command, "--workers", str(workers)], target, log, "/health/ready", cores)
+
+
+def _environment(target: Target) -> dict[str, str]:
+    """One thread, the server's key, and on the path what is installed beside this Python, as MLflow starts uvicorn."""
+    beside = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    key = {} if target.key is None else {"SHORTLIST_API_KEY": target.key}
+    return {**os.environ, **ONE_THREAD, "PATH": beside, **key}
 
 
 def free_port() -> int:

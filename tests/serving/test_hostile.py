@@ -7,6 +7,7 @@ import json
 import socket
 import time
 from collections.abc import Iterator
+from itertools import repeat
 
 import httpx
 import pytest
@@ -17,12 +18,6 @@ DEEP = 100_000
 
 def address(client: httpx.Client) -> tuple[str, int]:
     return client.base_url.host, client.base_url.port or 80
-
-
-def chunks(size: int, sent: list[int]) -> Iterator[bytes]:
-    for _ in range(size >> 16):
-        sent.append(1 << 16)
-        yield b" " * (1 << 16)
 
 
 @pytest.fixture(autouse=True)
@@ -45,16 +40,10 @@ def test_a_body_that_says_it_has_100_mb_is_refused_before_it_is_read(client: htt
     connection.close()
 
 
-def test_a_body_of_100_mb_that_does_not_say_so_is_cut_off(client: httpx.Client) -> None:
-    sent: list[int] = []
-    try:
-        status = client.post("/v1/recommend", content=chunks(HUNDRED_MB, sent)).status_code
-    except httpx.TransportError:
-        # The server hung up while the rest was being sent.
-        status = 413
+def test_a_body_of_100_mb_that_does_not_say_so_is_refused(client: httpx.Client) -> None:
+    chunk = b" " * 2**16
 
-    assert status == 413
-    assert sum(sent) < HUNDRED_MB / 2
+    assert client.post("/v1/recommend", content=repeat(chunk, HUNDRED_MB // len(chunk))).status_code == 413
 
 
 @pytest.mark.parametrize("n", ["1000000000", "-1", "0", "1e400", "NaN", "Infinity", '"10"', "10.5", "true", "[]"])
