@@ -64,6 +64,7 @@ def test_n_is_a_small_whole_number(client: httpx.Client, n: str) -> None:
         {"candidates": ["good-01"] * 60_000},
         {"context": {"device": "d" * 900_000, "time": "9" * 5000}},
         {"c" * 900_000: 1},
+        {"context": {"c" * 900_000: 1}},
     ],
     ids=lambda body: next(iter(body))[:9],
 )
