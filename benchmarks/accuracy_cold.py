@@ -172,12 +172,7 @@ def run(options: Options) -> Result:
     refuse(options.seeds, "--seeds", "cold trains each model once; --seed says with which seed")
     files = movielens_files(options)
     world = World.of(files, options)
-    base = options.folder("accuracy/cold" + ("/quick" if options.quick else ""))
-    mark = fingerprint([contents(files), options.seed, code(*DECIDES_ALONG)])
-    for other in base.glob("run-*"):
-        if other.name != f"run-{mark}":
-            shutil.rmtree(other)
-    base = base / f"run-{mark}"
+    base = trainings(files, options)
     users: dict[str, dict[str, Any]] = {}
     items: dict[str, dict[str, Any]] = {}
     for dropout in DROPOUTS:
@@ -202,6 +197,16 @@ def run(options: Options) -> Result:
             "how": HOW,
         },
     )
+
+
+def trainings(files: Mapping[str, Path], options: Options) -> Path:
+    """The folder of the trainings of this data, seed and code; those of others are removed."""
+    base = options.folder("accuracy/cold" + ("/quick" if options.quick else ""))
+    mark = fingerprint([contents(files), options.seed, code(*DECIDES_ALONG)])
+    for other in base.glob("run-*"):
+        if other.name != f"run-{mark}":
+            shutil.rmtree(other)
+    return base / f"run-{mark}"
 
 
 def of_users(world: World, whole: Recommender, cold: Recommender) -> dict[str, dict[str, Any]]:

@@ -25,8 +25,11 @@ PERFORMANCE = Path(__file__).parents[1] / "docs" / "performance"
 _PACKAGES = ("shortlist", "torch", "numpy", "pyarrow", "duckdb", "faiss-cpu", "onnxruntime")
 _MISUSE = 2
 _FOR_ACCURACY = ("data", "seeds", "peer_seeds", "models", "peers")
-_TOLD_DATA = (("sequence", "data"), ("classical", "data"))
+_TOLD_DATA = (("sequence", "data"), ("classical", "data"), ("serve", "data"), ("serve_newcomers", "data"))
 """The other benchmarks that may be told where real data is."""
+_PLACES = {"--data": "DATA", "--bundle": "BUNDLE"}
+"""What stands for the folders of this machine where a command line is shown."""
+_FOR_SERVE = ("bundle", "seconds", "cases")
 _EXAMPLES = """examples:
   python -m benchmarks                      what there is
   python -m benchmarks train --quick        does it run? (tiny; its figures say nothing)
@@ -36,6 +39,8 @@ _EXAMPLES = """examples:
                                             beside peers; what is finished is kept, so that a stopped run goes on
   python -m benchmarks accuracy frappe --data DATA --models mlp,dlrm --peers none --seeds 1
                                             a part of it
+  python -m benchmarks serve --bundle runs/shop/bundle --seconds 30
+                                            the service under load
   python -m benchmarks report               docs/performance.md, docs/accuracy.md and plots from what is kept there
 
 exit code: 0 every goal was met, 1 one was not, 2 the command makes no sense"""
@@ -87,7 +92,21 @@ def _parser() -> argparse.ArgumentParser:
     accuracy.add_argument("--peer-seeds", type=_count, help="how many times each peer's is (default: as often as ours)")
     accuracy.add_argument("--models", type=_names, help="of our models these, such as mlp,deepfm (default: all)")
     accuracy.add_argument("--peers", type=_names, help="of the peers these, or none (default: all)")
+    served = parser.add_argument_group("for serve and its kin alone")
+    served.add_argument("--bundle", type=Path, help="the bundle to serve (default: those that the benchmark makes)")
+    served.add_argument("--seconds", type=_seconds, help="how long the server is under load")
+    served.add_argument("--cases", type=_count, help="requests of serve_fuzz (default 10000)")
     return parser
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < float("inf"):
+        raise argparse.ArgumentTypeError(f"expected a number of seconds, found {text!r}")
+    return seconds
 
 
 def _count(text: str) -> int:
@@ -133,11 +152,9 @@ def _run(asked: argparse.Namespace, given: Sequence[str]) -> int:
     known = descriptions()
     if asked.name not in known:
         raise UserError(f"there is no benchmark `{asked.name}`.{did_you_mean(asked.name, [*known, 'report'])}")
-    chosen = {name: getattr(asked, name) for name in _FOR_ACCURACY if getattr(asked, name) is not None}
-    refused = [name for name in chosen if asked.name != "accuracy" and (asked.name, name) not in _TOLD_DATA]
-    if refused:
-        option = refused[0].replace("_", "-")
-        raise UserError(f"--{option} is for `accuracy` alone: leave it out of `{asked.name}`.")
+    chosen = {name: getattr(asked, name) for name in (*_FOR_ACCURACY, *_FOR_SERVE) if getattr(asked, name) is not None}
+    for name in chosen:
+        _refuse_unless_for(asked.name, name)
     options = Options(
         quick=asked.quick, seed=asked.seed, work=asked.work.expanduser(), arguments=tuple(asked.arguments), **chosen
     )
@@ -153,6 +170,16 @@ def _run(asked: argparse.Namespace, given: Sequence[str]) -> int:
         path = PERFORMANCE / ("-".join([asked.name, *options.arguments]) + ".json")
         path.write_text(json.dumps(facts, indent=2, allow_nan=False) + "\n", encoding="utf-8")
     return 0 if result.passed else 1
+
+
+def _refuse_unless_for(benchmark: str, option: str) -> None:
+    """UserError where the option says nothing to this benchmark."""
+    if option in _FOR_SERVE:
+        family, is_told = "serve", benchmark.startswith("serve")
+    else:
+        family, is_told = "accuracy", benchmark == "accuracy" or (benchmark, option) in _TOLD_DATA
+    if not is_told:
+        raise UserError(f"--{option.replace('_', '-')} is for `{family}` alone: leave it out of `{benchmark}`.")
 
 
 @contextlib.contextmanager
@@ -185,10 +212,12 @@ def stamped(result: Result, options: Options, given: Sequence[str]) -> dict[str,
 def _for_anyone(given: Sequence[str]) -> list[str]:
     """The command line without the folders of this machine."""
     before = ["", *given]
-    return [
-        "DATA" if last == "--data" else "--data=DATA" if word.startswith("--data=") else word
-        for last, word in zip(before, given, strict=False)
-    ]
+    return [_PLACES.get(last) or _without_place(word) for last, word in zip(before, given, strict=False)]
+
+
+def _without_place(word: str) -> str:
+    option, is_given, _ = word.partition("=")
+    return f"{option}={_PLACES[option]}" if is_given and option in _PLACES else word
 
 
 def shown(result: Result) -> str:

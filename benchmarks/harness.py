@@ -59,6 +59,12 @@ class Options:
     """The models that `accuracy` compares; None for all of them."""
     peers: tuple[str, ...] | None = None
     """The peers that `accuracy` measures beside; None for all of them."""
+    bundle: Path | None = None
+    """The bundle that is served; None for those that the benchmark makes."""
+    seconds: float | None = None
+    """How long a server is under load; None for as long as the benchmark says."""
+    cases: int | None = None
+    """How many requests are made up from the service's own description; None for as many as the benchmark says."""
 
     def folder(self, name: str) -> Path:
         """A folder of its own in `work`, made when it is not there."""

@@ -10,7 +10,7 @@ import torch
 
 from shortlist.core.errors import UserError
 from shortlist.nn.batch import Bag, Batch
-from shortlist.nn.embedding import StackedEmbedding
+from shortlist.nn.embedding import StackedEmbedding, summed
 from shortlist.nn.featuriser import EmbeddingSettings, Featuriser, MixedEmbeddingSettings
 from shortlist.nn.history import RecencyWeights
 from shortlist.schema import Column, Kind, Side
@@ -249,3 +249,13 @@ def test_an_indicator_of_no_field_is_refused() -> None:
     inputs = toy_schema().inputs(Side.USER, Side.CONTEXT, Side.ITEM)
     with pytest.raises(UserError, match=r"indicators names 'user.gander'.*Did you mean `user.gender`"):
         Featuriser(inputs, MixedEmbeddingSettings(indicators=("user.gander",)))
+
+
+@pytest.mark.parametrize("dim", [1, 2])
+def test_sums_are_the_same_when_exported(dim: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    vectors_BHD = torch.arange(2 * 3 * dim, dtype=torch.float32).reshape(2, 3, dim)
+    trained = summed(vectors_BHD)
+    monkeypatch.setattr(torch.compiler, "is_exporting", lambda: True)
+
+    assert trained.shape == (2, dim)
+    torch.testing.assert_close(summed(vectors_BHD), trained, rtol=0, atol=0)

@@ -94,7 +94,9 @@ class RaggedBag:
         if self.values.size == 0:
             values_BH = np.zeros(place_BH.shape, np.int32)
         else:
-            values_BH = np.where(inside_BH, self.values[np.where(inside_BH, place_BH, 0)], 0).astype(np.int32)
+            # What lies behind a row is read too and comes to nothing: cheaper than to look only where there is a value.
+            values_BH = self.values.take(place_BH, mode="clip")
+            values_BH *= inside_BH
         return PaddedBag(values_BH, length_B.astype(np.int32))
 
 

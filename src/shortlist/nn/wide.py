@@ -15,7 +15,7 @@ from shortlist.core.errors import UserError
 from shortlist.core.settings import Settings
 from shortlist.core.suggest import did_you_mean
 from shortlist.nn.batch import Bag, Batch
-from shortlist.nn.embedding import StackedEmbedding
+from shortlist.nn.embedding import StackedEmbedding, summed
 from shortlist.nn.groups import Wide
 from shortlist.schema import Column, Inputs, Kind, Side
 
@@ -56,7 +56,7 @@ class LinearPart(Wide):
         """logits_BO."""
         logits_BO = batch.numbers_BN @ self.weight_NO + self.bias_O
         if self.inputs.fields:
-            logits_BO = logits_BO + self.table(batch.ids_BF, self.inputs.fields).sum(1)
+            logits_BO = logits_BO + summed(self.table(batch.ids_BF, self.inputs.fields))
         for column in self.inputs.bags:
             logits_BO = logits_BO + self.table.pooled(batch.bags[column.name], column, mean=False)
         if self.cross_table is not None:

@@ -15,7 +15,7 @@ from shortlist.schema import Side
 from shortlist.schema.columns import ROW_SIDES
 from shortlist.serving.bodies import Values
 from shortlist.serving.read import path
-from shortlist.serving.refusal import Refusal
+from shortlist.serving.refusal import Refusal, shown
 
 _LARGEST = 2**63
 _EXPECTED = "a number, text, true, false, null, or a list of them"
@@ -60,7 +60,8 @@ def _check(values: Mapping[str, Any], known: Iterable[str], *where: str | int) -
         place = path(*where, name)
         if name not in known:
             expected = ", ".join(sorted(known)) or "nothing: no feature of this bundle reads a column here"
-            raise Refusal(f"{place}: no such column `{name}`.{did_you_mean(name, known)}", place, value, expected)
+            told = str(shown(name))
+            raise Refusal(f"{place}: no such column `{told}`.{did_you_mean(told, known)}", place, value, expected)
         for one in value if isinstance(value, list) else (value,):
             _check_value(one, place)
 

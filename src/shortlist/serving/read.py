@@ -70,8 +70,8 @@ def parse(raw: bytes, body: type[Body]) -> Body:
 
 
 def path(*parts: str | int) -> str:
-    """`path("history", 3)` is `history[3]`."""
-    named = [part for part in parts if part not in (ITEM, EVENT)]
+    """`path("history", 3)` is `history[3]`; what a client has named is not sent back at any length."""
+    named = [shown(part) for part in parts if part not in (ITEM, EVENT)]
     text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in named)
     return text.removeprefix(".") or "body"
 
@@ -82,7 +82,7 @@ def _refusal(body: type[BaseModel], problems: Sequence[ErrorDetails]) -> Refusal
     where = path(*first["loc"])
     more = f" ({len(problems) - 1} more like it)" if len(problems) > 1 else ""
     if first["type"] == "extra_forbidden":
-        name = str(first["loc"][-1])
+        name = str(shown(first["loc"][-1]))
         fields = _model_at(body, first["loc"][:-1]).model_fields
         hint = did_you_mean(name, fields)
         expected = ", ".join(fields)
