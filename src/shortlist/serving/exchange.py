@@ -18,6 +18,8 @@ from shortlist.serving.refusal import Refusal
 
 REQUEST_ID, TIME_BUDGET = "X-Request-ID", "X-Time-Budget-Ms"
 """Headers of a request."""
+TIMING = "Server-Timing"
+"""Header of an answer: how long each stage took, as browsers show it: https://www.w3.org/TR/server-timing/"""
 
 _PLAIN_ID = re.compile(r"[\w.:/+=-]{1,128}", re.ASCII)
 
@@ -36,6 +38,11 @@ class Exchange:
     bundle: BundleLabel | None = None
     variant: str | None = None
     propensity: float | None = None
+
+    @property
+    def timing(self) -> str:
+        """The stages in milliseconds, as the header has them."""
+        return ", ".join(f"{stage};dur={1000 * seconds:.3f}" for stage, seconds in self.watch.took_s.items())
 
     @classmethod
     def of(cls, request: Request) -> Exchange:

@@ -7,7 +7,7 @@ import time
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from shortlist.serving.exchange import REQUEST_ID, Exchange
+from shortlist.serving.exchange import REQUEST_ID, TIMING, Exchange
 from shortlist.serving.logs import RequestLog
 from shortlist.serving.metrics import Metrics
 
@@ -37,7 +37,10 @@ class Observe:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)[REQUEST_ID] = exchange.request_id
+                headers = MutableHeaders(scope=message)
+                headers[REQUEST_ID] = exchange.request_id
+                if exchange.watch.took_s:
+                    headers[TIMING] = exchange.timing
             await send(message)
 
         self.metrics.began()
