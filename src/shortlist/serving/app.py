@@ -24,6 +24,7 @@ from shortlist.serving.observe import Observe
 from shortlist.serving.rollout import Rollout
 from shortlist.serving.routes_admin import add_admin
 from shortlist.serving.routes_answers import add_answers
+from shortlist.serving.routes_page import add_page
 from shortlist.serving.routes_probes import add_probes
 from shortlist.serving.routes_state import add_state
 from shortlist.serving.service import Service
@@ -69,6 +70,7 @@ def application_of(
     app.state.ready = False
     app.add_exception_handler(HTTPException, no_such_route)
     add_probes(app, live, metrics)
+    add_page(app, live)
     desk = Desk(live, queue, metrics, settings)
     add_answers(app, desk)
     if lineup.first.recommender.bundle.schema.has_items:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-_PAGE_POLICY = "; ".join(
+_DOCS_POLICY = "; ".join(
     [
         "default-src 'none'",
         # FastAPI's page of documentation starts itself by a script within it, and brings the rest from this host.
@@ -21,7 +21,16 @@ _PAGE_POLICY = "; ".join(
         "frame-ancestors 'none'",
     ]
 )
-_POLICIES = {"/docs": _PAGE_POLICY}
+_PAGE_POLICY = "; ".join(
+    [
+        "default-src 'none'",
+        *(f"{what}-src 'self'" for what in ("script", "style", "img", "connect")),
+        "base-uri 'none'",
+        "form-action 'none'",
+        "frame-ancestors 'none'",
+    ]
+)
+_POLICIES = {"/docs": _DOCS_POLICY, "/": _PAGE_POLICY}
 _NO_PAGE = "default-src 'none'; frame-ancestors 'none'"
 
 

@@ -1,4 +1,4 @@
-"""API keys: who may call anything but the health probes."""
+"""API keys: who may call anything but the health probes and the page."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ from shortlist.serving.refusal import Refusal
 VARIABLE = "SHORTLIST_API_KEY"
 """Environment variable with one key."""
 
-_OPEN = ("/health/live", "/health/ready")
+_OPEN = ("/health/live", "/health/ready", "/")
+_OPEN_BELOW = "/page/"
+"""Parts of the page: nothing of the bundle is in them, and it is the page that asks for the key."""
 _SHORTEST = 16
 """Characters of a key that cannot be guessed in a day."""
 
@@ -57,7 +59,7 @@ class ApiKeys:
 
 
 class KeyGuard:
-    """ASGI middleware: everything but the probes answers 401 without a key."""
+    """ASGI middleware: everything but the probes and the page answers 401 without a key."""
 
     def __init__(self, app: ASGIApp, keys: ApiKeys) -> None:
         self.app = app
@@ -65,7 +67,7 @@ class KeyGuard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or hand it through."""
-        if scope["type"] != "http" or scope["path"] in _OPEN or self._is_admitted(scope):
+        if scope["type"] != "http" or _is_open(scope["path"]) or self._is_admitted(scope):
             await self.app(scope, receive, send)
             return
         refusal = Refusal(
@@ -80,6 +82,10 @@ class KeyGuard:
     def _is_admitted(self, scope: Scope) -> bool:
         scheme, _, key = Headers(scope=scope).get("authorization", "").partition(" ")
         return scheme.lower() == "bearer" and self.keys.admit(key.strip().encode())
+
+
+def _is_open(path: str) -> bool:
+    return path in _OPEN or path.startswith(_OPEN_BELOW)
 
 
 def _digest(key: bytes) -> bytes:

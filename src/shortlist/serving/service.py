@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import secrets
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 
 import pyarrow as pa
 
@@ -14,6 +15,7 @@ from shortlist.core.errors import RequestError
 from shortlist.core.version import __version__
 from shortlist.features.values import array_of
 from shortlist.funnel.stopwatch import Stopwatch
+from shortlist.serving.about import AboutAnswer, about
 from shortlist.serving.answers import BundleLabel, ItemsAnswer, PredictionsAnswer, SimilarAnswer, VersionAnswer
 from shortlist.serving.bodies import ItemId, RankBody, RecommendBody, UserId, bodies
 from shortlist.serving.columns import RequestColumns
@@ -110,6 +112,11 @@ class Service:
                 chances = predicted[target.name]
                 predicted[target.name] = [dict(zip(target.classes, chance, strict=True)) for chance in chances]
         return predicted
+
+    @cached_property
+    def about(self) -> AboutAnswer:
+        """What can be asked."""
+        return about(self.recommender, self.label)
 
     def version(self) -> VersionAnswer:
         """What runs here."""
