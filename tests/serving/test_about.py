@@ -1,3 +1,5 @@
+"""What a page is told of the bundle: ids, users, columns, and what may be asked."""
+
 from __future__ import annotations
 
 import httpx

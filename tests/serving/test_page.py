@@ -1,3 +1,5 @@
+"""The page in a real browser: a list that changes with what is done."""
+
 from __future__ import annotations
 
 import re
