@@ -28,7 +28,7 @@ class ByLast(Scorer):
         score_UI = self.scores(requests, everything)
         indices = [ExactIndex(score_I[:, None], self.eligible_I) for score_I in score_UI]
         found = [
-            index.search(np.ones((1, 1), np.float32), k, *(one(bag, u) for bag in (requests.exclude, requests.allowed)))
+            index.search(np.ones((1, 1), np.float32), k, one(requests.exclude, u), one(requests.allowed, u))
             for u, index in enumerate(indices)
         ]
         return np.concatenate([item for item, _ in found]), np.concatenate([score for _, score in found])

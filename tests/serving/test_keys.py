@@ -32,7 +32,7 @@ def test_everything_but_health_is_closed_without_a_key(shop: Recommender, serve:
         for path in ("/docs", "/openapi.json", "/metrics", "/version", "/no/such/route"):
             assert client.get(path).status_code == 401
         for given in ("", "Bearer", f"Basic {ONE}", f"Bearer {ONE[:-1]}", "Bearer \xff"):
-            refused = client.post("/v1/recommend", json={}, headers={"Authorization": given.encode("latin-1")})
+            refused = client.post("/v1/recommend", json={}, headers={b"Authorization": given.encode("latin-1")})
             assert refused.status_code == 401
             assert refused.headers["www-authenticate"] == "Bearer"
             assert "Authorization: Bearer KEY" in refused.json()["error"]["message"]
