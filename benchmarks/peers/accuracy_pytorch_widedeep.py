@@ -14,7 +14,7 @@ _declared = declare()
 
 from pytorch_widedeep import Trainer  # noqa: E402
 from pytorch_widedeep.models import TabMlp, Wide, WideDeep  # noqa: E402
-from pytorch_widedeep.models.rec import DeepCrossNetworkV2, DeepFactorizationMachine  # noqa: E402
+from pytorch_widedeep.models.rec import DeepFactorizationMachine  # noqa: E402
 
 from benchmarks.accuracy_training import Learner, Task, serve_accuracy  # noqa: E402
 
@@ -33,9 +33,6 @@ def deep_of(task: Task):
             return None
         case "mlp" | "wide_deep":
             return TabMlp(**embedded, **network)
-        case "dcn_v2":
-            crosses = {"num_cross_layers": task.cross_layers, "num_experts": 1}
-            return DeepCrossNetworkV2(**embedded, **crosses, **network)
         case "deepfm":
             return DeepFactorizationMachine(**columns, cat_embed_input=fields, num_factors=task.dim, **network)
         case "factorization_machine":
