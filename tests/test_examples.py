@@ -97,6 +97,8 @@ def test_the_server_on_kubernetes_is_one_that_the_command_line_understands() -> 
     args = build_parser().parse_args(["serve", *container["args"]])
 
     assert (args.bundle, args.follow, args.workers) == ("/bundles/current", True, 2)
+    # Several pods share it, and no mounted volume can be written to.
+    assert args.state.startswith("redis://")
     assert {mount["name"] for mount in container["volumeMounts"]} == {volume["name"] for volume in pod["volumes"]}
     assert parts["Service"]["spec"]["selector"] == parts["Deployment"]["spec"]["template"]["metadata"]["labels"]
     assert parts["HorizontalPodAutoscaler"]["spec"]["scaleTargetRef"]["name"] == "shortlist"
@@ -109,6 +111,8 @@ def test_the_container_installs_what_the_documentation_does_and_starts_the_serve
     start, given = (json.loads(found) for found in re.findall(r"^(?:ENTRYPOINT|CMD) (.*)", text, re.MULTILINE))
 
     assert start[0] == "shortlist"
-    assert build_parser().parse_args([*start[1:], *given]).verb == "serve"
-    (extra,) = re.findall(r"pip install .*\[(\w+)\]", text)
+    args = build_parser().parse_args([*start[1:], *given])
+    assert (args.verb, args.state) == ("serve", "/state")
+    assert "mkdir /state && chown shortlist /state" in text  # bundles are mounted read-only
+    (extra,) = re.findall(r"pip install .*\[([\w,]+)\]", text)
     assert f"pip install 'shortlist[{extra}]'" in (REPOSITORY / "docs" / "serving.md").read_text()

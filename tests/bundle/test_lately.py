@@ -79,6 +79,14 @@ def test_what_the_bundle_holds_is_not_doubled_and_late_events_find_their_place(
     assert found[1:] == history(Recommender(recommender.bundle), [2, 3])
 
 
+def test_ids_that_anybody_can_make_up_are_not_kept(recommender: Recommender, state: LmdbState) -> None:
+    state.append([StateEvent(1, item, 9000) for item in ("a", *(f"{n}" * 900 for n in range(5)))])
+    lately = recommender.asking.lately
+    assert lately is not None
+    assert [item for item, time, _ in history(recommender, [1])[0] if time == 9000] == ["a"]
+    assert lately._item_rows._rows.keys() == {"a"}
+
+
 def test_seen_items_of_the_state_are_excluded(recommender: Recommender, state: LmdbState) -> None:
     state.append([StateEvent(3, "b", 9000)])
     state.add_older(3, ["c", "no such item"])

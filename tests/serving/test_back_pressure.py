@@ -50,6 +50,15 @@ def test_what_does_not_fit_is_refused_at_once() -> None:
         assert (refusal.status, dict(refusal.headers)) == (503, {"Retry-After": "1"})
 
 
+def test_who_wants_to_know_is_told_how_many_wait() -> None:
+    told: list[int] = []
+    finish = threading.Event()
+    threading.Timer(0.1, finish.set).start()
+    outcomes(WorkQueue(2, told.append), [(lambda: finish.wait(30), request(), math.inf)] * 5)
+
+    assert told == [1, 1, -1, -1]
+
+
 def test_no_work_for_a_client_that_has_gone_nor_after_its_time() -> None:
     worked: list[str] = []
     slow = (lambda: time.sleep(0.1), request(), math.inf)

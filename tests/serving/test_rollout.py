@@ -8,7 +8,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
 
 import httpx
@@ -18,6 +18,7 @@ from fastapi import FastAPI
 from shortlist.bundle.manifest import write_manifest
 from shortlist.bundle.parity_sample import check_sample, take_sample
 from shortlist.bundle.recommender import Recommender
+from shortlist.bundle.sample import typical_users
 from shortlist.core.errors import BundleError, RequestError
 from shortlist.core.files import read_json, write_json
 from shortlist.serving import ServeSettings
@@ -26,6 +27,8 @@ from shortlist.serving.follow import Follower
 from shortlist.serving.orders import Order, Placed, Report, RunFolder
 from shortlist.serving.run import application
 from shortlist.serving.settings import MAIN, Variant
+from shortlist.state import StateEvent
+from shortlist.state.lmdb_state import LmdbState
 
 Serve = Callable[[FastAPI], AbstractContextManager[httpx.Client]]
 KEY = "k" * 32
@@ -132,6 +135,21 @@ def test_a_bundle_that_answers_its_sample_otherwise_is_refused(old: Path) -> Non
         check_sample(Recommender.load(old))
     (old / "sample.json").unlink()
     check_sample(recommender)
+
+
+def test_what_users_did_since_does_not_change_the_sample(old: Path, tmp_path: Path) -> None:
+    with closing(LmdbState(tmp_path / "state")) as state:
+        bundle = Recommender.load(old).bundle
+        items = [str(key) for key in bundle.item_keys.to_pylist()[1:4]]
+        users = typical_users(bundle, 8)
+        state.append([StateEvent(user, item, 1_750_000_000) for user in users for item in items])
+        recommender = Recommender(bundle, state=state)
+
+        check_sample(recommender)
+
+        assert len(recommender.requests(users).history.times) == 24 + len(
+            Recommender(bundle).requests(users).history.times
+        )
 
 
 def test_orders_count_up_and_go_back(folder: RunFolder, old: Path, new: Path) -> None:

@@ -16,6 +16,13 @@ import pytest
 @contextmanager
 def redis_server(folder: Path) -> Iterator[str]:
     """The URL of a server that acknowledges only what is on the disk; the test is skipped where there is none."""
+    with redis_process(folder) as (_, url):
+        yield url
+
+
+@contextmanager
+def redis_process(folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+    """The same with its process."""
     program = shutil.which("redis-server")
     if program is None:
         pytest.skip("redis-server is not installed")
@@ -26,7 +33,7 @@ def redis_server(folder: Path) -> Iterator[str]:
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
         try:
             _wait_for(port)
-            yield f"redis://127.0.0.1:{port}/0"
+            yield process, f"redis://127.0.0.1:{port}/0"
         finally:
             process.terminate()
             process.wait(30)

@@ -104,8 +104,10 @@ class _Rows:
             rows = self._rows = {}
         missing = [given for given in dict.fromkeys(ids) if given not in rows]
         if missing:
-            rows.update(zip(missing, self._look_up(missing).tolist(), strict=True))
-        return np.fromiter(map(rows.__getitem__, ids), np.int32, len(ids))
+            found = self._look_up(missing).tolist()
+            # Unknown ids are not kept: anybody can make them up, of any length and number.
+            rows.update((given, row) for given, row in zip(missing, found, strict=True) if row)
+        return np.fromiter((rows.get(given, 0) for given in ids), np.int32, len(ids))
 
 
 def _has_types(bundle: Bundle) -> bool:

@@ -59,7 +59,8 @@ def _scores(recommender: Recommender) -> Floats:
     users = [*typical_users(bundle, _USERS), None]
     clock = bundle.recipe.schema_.timestamp
     context = None if clock is None else {clock: [_MOMENT] * len(users)}
-    requests = recommender.requests(users, context=context)
+    # What users did since then is not the bundle's: a recommender of its own, without the state, encodes the requests.
+    requests = Recommender(bundle).requests(users, context=context)
     wide = min(bundle.settings.candidates, len(bundle.items) - 1)
     found = (recommender.retrieval or recommender.popularity)(requests, wide)
     score_UK = (found if ranker is None else ranker(requests, found)).top(_ITEMS).score_UK

@@ -78,7 +78,9 @@ def columns_of(schema: Schema, requests: Requests, found: Candidates) -> dict[st
     inputs, query = schema.inputs(Side.USER, Side.CONTEXT), requests.query
     numbers = {c.name: (query.numbers_BN[:, n], False) for n, c in enumerate(inputs.numbers)}
     fields = {c.name: (query.ids_BF[:, f], True) for f, c in enumerate(inputs.fields) if c.name != USER_ID}
-    return {SCORE: (found.score_UK[found.valid_UK], False), **numbers, **fields}
+    # The last model's score, not the final one: rules, which may change without the models, have scales of their own.
+    score_UK = found.columns.get("ranking", found.columns["retrieval"])
+    return {SCORE: (score_UK[found.valid_UK], False), **numbers, **fields}
 
 
 def profile_of(parts: Sequence[Mapping[str, tuple[Numbers, bool]]]) -> Profile:

@@ -41,7 +41,8 @@ class ItemsAnswer:
     """Of an experiment, the variant that answered."""
     propensity: float | None = None
     """How likely this answer was: of an experiment, that this user meets this variant; where rules explore, the product
-    of the items' propensities; where both, the product of both."""
+    of the items' propensities; where both, the product of both. Of a long list it may be too small for a number, and is
+    0: the items' own are not."""
 
 
 @dataclass(frozen=True, slots=True)

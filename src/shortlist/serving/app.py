@@ -44,7 +44,7 @@ def application_of(
 ) -> FastAPI:
     """The HTTP application of a line-up; its lifespan begins with a warm-up, then it is ready."""
     metrics = Metrics()
-    live, queue = Live(lineup, metrics), WorkQueue(settings.queue)
+    live, queue = Live(lineup, metrics), WorkQueue(settings.queue, metrics.queued)
     rollout = make_rollout(live) if make_rollout is not None else None
 
     @asynccontextmanager

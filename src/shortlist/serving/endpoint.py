@@ -49,7 +49,6 @@ class Desk:
             exchange.watch.deadline = due = deadline(request, exchange.began, self.settings.budget_ms)
             raw = await read_bytes(request)
             exchange.watch.passed("read")
-            self.metrics.queued(self.queue.waiting)
             return await self.queue.run(lambda: self._answer(ask, body, raw, exchange), request, due)
 
         return guarded(content)

@@ -102,9 +102,9 @@ class Metrics:
         if watch.fallback is not None:
             self._fallbacks.labels(watch.fallback).inc()
 
-    def queued(self, waiting: int) -> None:
-        """How many requests wait in this process."""
-        self._queued.set(waiting)
+    def queued(self, more: int) -> None:
+        """By how much the number of requests that wait in this process has changed."""
+        self._queued.inc(more)
 
     def took_in(self, outcomes: Mapping[str, int]) -> None:
         """Events by what became of them, such as accepted, duplicates and unknown_items."""

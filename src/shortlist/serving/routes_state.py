@@ -30,7 +30,7 @@ def add_state(app: FastAPI, desk: Desk) -> None:
 
     Writing has a thread and a queue of its own: an event waits for the disk, and no recommendation waits for it.
     """
-    service, writing = desk.live.lineup.first, WorkQueue(desk.settings.queue)
+    service, writing = desk.live.lineup.first, WorkQueue(desk.settings.queue, desk.metrics.queued)
 
     async def events(request: Request) -> bytes:
         raw = await read_bytes(request)

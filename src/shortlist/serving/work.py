@@ -25,8 +25,10 @@ T = TypeVar("T")
 class WorkQueue:
     """Requests of one event loop, worked on one after another."""
 
-    def __init__(self, most_waiting: int) -> None:
+    def __init__(self, most_waiting: int, changed: Callable[[int], None] = lambda _: None) -> None:
+        """`changed` is told by how much the number of those that wait has changed."""
         self.most_waiting = most_waiting
+        self._changed = changed
         self._inside = 0
         self._threads = ThreadPoolExecutor(THREADS, "recommender")
         self._turns = asyncio.Semaphore(_HANDED_OVER)
@@ -43,7 +45,7 @@ class WorkQueue:
         """
         if self._inside >= THREADS + self.most_waiting:
             raise _too_busy(f"the server is busy: {self.waiting} requests wait for their turn")
-        self._inside += 1
+        self._enter(1)
         try:
             has_to_wait = self._turns.locked()
             async with self._turns:
@@ -51,7 +53,13 @@ class WorkQueue:
                     raise Refusal("the client went away before its turn", "request", status=499)
                 return await self.aside(lambda: _in_time(job, due))
         finally:
-            self._inside -= 1
+            self._enter(-1)
+
+    def _enter(self, step: int) -> None:
+        before = self.waiting
+        self._inside += step
+        if self.waiting != before:
+            self._changed(self.waiting - before)
 
     async def aside(self, job: Callable[[], T]) -> T:
         """The result of a job that is no request's, in its turn."""

@@ -8,6 +8,7 @@ is as durable as the server is set to be: `appendonly yes` and `appendfsync alwa
 
 from __future__ import annotations
 
+import math
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,6 +17,8 @@ from typing import Any
 
 import orjson
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from shortlist.state.base import Id, Snapshot, StateEvent, StateFault, UserState
 from shortlist.state.checks import check_events, check_id, features_json
@@ -25,7 +28,11 @@ from shortlist.state.user_values import features_value, user_of_values, user_sta
 
 _EVENTS, _FEATURES, _COUNTERS = b"shortlist:events:", b"shortlist:features:", b"shortlist:counters:"
 _PATIENCE_S = 5.0
-"""How long a server may take to answer, and how long an append goes on beginning again."""
+"""How long a server may take to write, and how long an append goes on beginning again."""
+_READ_S = 0.5
+"""How long it may take to tell of a user: a request waits for it, and all those behind it."""
+_REST_S = 1.0
+"""How long nobody is asked for after that was too short: a server that hangs would hold up every request."""
 _AT_ONCE = 500
 """Users that a snapshot reads with one command."""
 
@@ -41,6 +48,10 @@ class RedisState:
             self._redis: Any = redis.Redis.from_url(
                 url, socket_timeout=_PATIENCE_S, socket_connect_timeout=_PATIENCE_S, health_check_interval=30
             )
+            self._reader: Any = redis.Redis.from_url(
+                url, socket_timeout=_READ_S, socket_connect_timeout=_READ_S, retry=Retry(NoBackoff(), 0)
+            )
+            self._rests_until = -math.inf
         except ValueError as error:
             raise StateFault(
                 f"expected redis://HOST:PORT/NUMBER as the state's address, found {self._shown}: {error}"
@@ -72,8 +83,14 @@ class RedisState:
     def user(self, user: Id) -> UserState | None:
         """See `State`."""
         key = key_of(user)
+        if time.monotonic() < self._rests_until:
+            raise StateFault(f"the state at {self._shown} did not answer within {_READ_S:g} s a moment ago")
         with self._faults():
-            events, features = self._redis.mget([_EVENTS + key, _FEATURES + key])
+            try:
+                events, features = self._reader.mget([_EVENTS + key, _FEATURES + key])
+            except redis.TimeoutError:
+                self._rests_until = time.monotonic() + _REST_S
+                raise
         return user_state(user, events, features)
 
     def set_features(self, user: Id, features: Mapping[str, Any] | None) -> None:
@@ -142,6 +159,7 @@ class RedisState:
     def close(self) -> None:
         """See `State`."""
         self._redis.close()
+        self._reader.close()
 
     def _write(self, keys: Sequence[bytes], work: Callable[[Any, Sequence[bytes | None]], Any]) -> Any:
         """Do `work` on the values of `keys`, and again for as long as another process has changed one meanwhile."""

@@ -80,6 +80,14 @@ def test_times_are_compared_in_utc() -> None:
     assert kept(parse('at = "2024-05-31T08:00:00+02:00"'), columns, "").tolist() == [True, False, False]
 
 
+@pytest.mark.parametrize("edge", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+def test_a_time_beyond_the_calendar_is_no_time(edge: str) -> None:
+    columns = pa.record_batch({"at": stored(pa.array([datetime(2024, 5, 31, tzinfo=UTC)]))})
+
+    with pytest.raises(RequestError, match="`at` is a time"):
+        kept(parse(f'at > "{edge}"'), columns, f'at > "{edge}"')
+
+
 def test_a_column_of_32_bits_is_compared_in_32_bits() -> None:
     columns = pa.record_batch({"price": stored(pa.array([19.99], pa.float32()))})
 

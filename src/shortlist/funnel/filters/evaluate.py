@@ -138,9 +138,10 @@ class _Evaluation:
 def _time(text: str) -> datetime | None:
     try:
         time = datetime.fromisoformat(text)
-    except ValueError:
+        # At the calendar's edge an offset leads out of it.
+        return time.astimezone(UTC).replace(tzinfo=None) if time.tzinfo else time
+    except (ValueError, OverflowError):
         return None
-    return time.astimezone(UTC).replace(tzinfo=None) if time.tzinfo else time
 
 
 def _example(kind: str) -> str:
