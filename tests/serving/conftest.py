@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import shutil
 import socket
 import threading
 import time
@@ -22,6 +23,7 @@ from shortlist.core.progress import Silent
 from shortlist.pipeline.run import run_stages
 from shortlist.recipe.read import parse_recipe
 from shortlist.serving import create_app
+from shortlist.serving.orders import RunFolder
 
 USERS = 40
 ITEMS = 30
@@ -183,3 +185,21 @@ def clicks_client(clicks: Recommender) -> Iterator[httpx.Client]:
     """Asks the click log's application."""
     with served(create_app(clicks)) as client:
         yield client
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> RunFolder:
+    path = tmp_path / "run"
+    path.mkdir()
+    return RunFolder(path)
+
+
+@pytest.fixture
+def old(shop_bundle: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(shop_bundle, tmp_path / "old")
+
+
+@pytest.fixture
+def new(shop: Recommender, tmp_path: Path) -> Path:
+    shop.with_items({"good": ["good-new"], "category": ["tea"], "price": [3]}).save(tmp_path / "new")
+    return tmp_path / "new"

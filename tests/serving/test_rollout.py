@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing
 from pathlib import Path
@@ -19,12 +15,11 @@ from shortlist.bundle.manifest import write_manifest
 from shortlist.bundle.parity_sample import check_sample, take_sample
 from shortlist.bundle.recommender import Recommender
 from shortlist.bundle.sample import typical_users
-from shortlist.core.errors import BundleError, RequestError
+from shortlist.core.errors import BundleError
 from shortlist.core.files import read_json, write_json
-from shortlist.serving import ServeSettings
+from shortlist.serving import ServeSettings, rollout
 from shortlist.serving.alias import bundle_at
-from shortlist.serving.follow import Follower
-from shortlist.serving.orders import Order, Placed, Report, RunFolder
+from shortlist.serving.orders import Placed, RunFolder
 from shortlist.serving.run import application
 from shortlist.serving.settings import MAIN, Variant
 from shortlist.state import StateEvent
@@ -32,24 +27,6 @@ from shortlist.state.lmdb_state import LmdbState
 
 Serve = Callable[[FastAPI], AbstractContextManager[httpx.Client]]
 KEY = "k" * 32
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> RunFolder:
-    path = tmp_path / "run"
-    path.mkdir()
-    return RunFolder(path)
-
-
-@pytest.fixture
-def old(shop_bundle: Path, tmp_path: Path) -> Path:
-    return shutil.copytree(shop_bundle, tmp_path / "old")
-
-
-@pytest.fixture
-def new(shop: Recommender, tmp_path: Path) -> Path:
-    shop.with_items({"good": ["good-new"], "category": ["tea"], "price": [3]}).save(tmp_path / "new")
-    return tmp_path / "new"
 
 
 @pytest.fixture
@@ -116,6 +93,38 @@ def test_a_bad_bundle_leaves_the_old_one(admin: httpx.Client, new: Path, clicks_
     assert items(admin) == 30
 
 
+def test_a_reload_of_the_same_place_follows_the_link_that_led_there(
+    admin: httpx.Client, old: Path, new: Path, tmp_path: Path
+) -> None:
+    link = tmp_path / "current"
+    link.symlink_to(old)
+    assert admin.post("/v1/admin/reload", json={"bundle": str(link)}).status_code == 200
+    link.unlink()
+    link.symlink_to(new)
+    assert admin.post("/v1/admin/reload", json={}).status_code == 200
+    assert items(admin) == 31
+    # The same once more: what there is to go back to is still the other one.
+    assert admin.post("/v1/admin/reload", json={}).status_code == 200
+    assert admin.post("/v1/admin/rollback").status_code == 200
+    assert items(admin) == 30
+
+
+@pytest.mark.parametrize("address", ["no\0where", "x" * 300])
+def test_a_path_that_the_system_refuses(admin: httpx.Client, address: str) -> None:
+    assert admin.post("/v1/admin/reload", json={"bundle": address}).status_code == 409
+
+
+def test_a_worker_that_is_starting_is_waited_for(
+    admin: httpx.Client, new: Path, folder: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rollout, "_PATIENCE_S", 0.5)
+    # Process 1 lives wherever there are processes.
+    write_json(folder.path / "workers" / "1.json", {"generation": -1, "problem": None})
+    late = admin.post("/v1/admin/reload", json={"bundle": str(new)})
+    assert late.status_code == 503
+    assert "process 1: it has not answered yet" in late.json()["error"]["message"]
+
+
 def test_without_a_key_there_are_no_admin_routes(client: httpx.Client) -> None:
     assert client.post("/v1/admin/reload", json={}).status_code == 404
 
@@ -150,46 +159,6 @@ def test_what_users_did_since_does_not_change_the_sample(old: Path, tmp_path: Pa
         assert len(recommender.requests(users).history.times) == 24 + len(
             Recommender(bundle).requests(users).history.times
         )
-
-
-def test_orders_count_up_and_go_back(folder: RunFolder, old: Path, new: Path) -> None:
-    assert folder.read() is None
-    first, second = Placed.at(old), Placed.at(new)
-    assert folder.give({MAIN: first}) == Order(0, {MAIN: first})
-    with pytest.raises(RequestError, match="nothing to go back to"):
-        folder.back()
-    assert folder.give({MAIN: second}) == Order(1, {MAIN: second}, {MAIN: first})
-    assert folder.back() == Order(2, {MAIN: first}, {MAIN: second}) == folder.read()
-    shutil.copyfile(old / "items.arrow", new / "items.arrow")
-    manifest = read_json(new / "manifest.json")
-    write_manifest(new, {name: fact for name, fact in manifest.items() if name not in ("format", "files")})
-    with pytest.raises(RequestError, match="another bundle lies at"):
-        folder.back()
-
-
-def test_reports_of_dead_processes_do_not_count(folder: RunFolder) -> None:
-    folder.report(Report(3))
-    (folder.path / "workers" / "4194305.json").write_text(json.dumps({"generation": 1, "problem": None}))
-    assert folder.reports() == {os.getpid(): Report(3)}
-
-
-def test_a_link_is_followed(folder: RunFolder, old: Path, new: Path, tmp_path: Path) -> None:
-    link = tmp_path / "current"
-    link.symlink_to(old)
-    follower = Follower(folder, {MAIN: str(link)})
-    follower.order_first({MAIN: link})
-    watching = threading.Thread(target=follower.watch, args=(False,))
-    watching.start()
-    link.unlink()
-    link.symlink_to(new)
-    follower.ask()
-    give_up = time.monotonic() + 30
-    while (order := folder.read()) is not None and order.generation == 0 and time.monotonic() < give_up:
-        time.sleep(0.01)
-    follower.stop()
-    watching.join(30)
-    assert order is not None
-    assert order.bundles == {MAIN: Placed.at(new)}
 
 
 def test_a_folder_is_its_own_address() -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Mapping
 from pathlib import Path
 
+from shortlist.bundle.manifest import check_manifest
 from shortlist.core.errors import UserError
-from shortlist.serving.alias import PREFIX, bundle_at
-from shortlist.serving.orders import Placed, RunFolder
+from shortlist.serving.alias import PREFIX
+from shortlist.serving.orders import Placed, Placement, RunFolder
 
 _EVERY_S = 2.0
 """How often a link is looked at."""
@@ -22,18 +22,16 @@ _log = logging.getLogger("shortlist.serving")
 class Follower:
     """Gives orders by what addresses stand for: folders, links to folders, or aliases in MLflow's registry."""
 
-    def __init__(self, folder: RunFolder, addresses: Mapping[str, str]) -> None:
-        """`addresses` are those of the bundles by variant."""
+    def __init__(self, folder: RunFolder, first: Placement) -> None:
+        """`first` is what workers start by; its addresses are followed."""
         self._folder = folder
-        self._addresses = dict(addresses)
-        self._ordered: dict[str, Placed] = {}
+        self._seen = dict(first)
         self._asked = threading.Event()
         self._stopped = threading.Event()
 
-    def order_first(self, paths: Mapping[str, Path]) -> None:
-        """The order that workers start by; UserError where a bundle is not there."""
-        self._ordered = {variant: Placed.at(path) for variant, path in paths.items()}
-        self._folder.give(self._ordered)
+    def order_first(self) -> None:
+        """The order that workers start by."""
+        self._folder.give(self._seen)
 
     def ask(self) -> None:
         """Order what lies there now, even if it is what was ordered before."""
@@ -46,25 +44,31 @@ class Follower:
 
     def watch(self, by_itself: bool) -> None:
         """Order whatever is asked for until stopped, and `by_itself` whatever has moved."""
-        uses_mlflow = any(address.startswith(PREFIX) for address in self._addresses.values())
+        uses_mlflow = any(placed.address.startswith(PREFIX) for placed in self._seen.values())
         every_s = (_EVERY_ALIAS_S if uses_mlflow else _EVERY_S) if by_itself else None
         while True:
             told = self._asked.wait(every_s)
             self._asked.clear()
             if self._stopped.is_set():
                 return
-            self._look(told)
+            self.look(told)
 
-    def _look(self, told: bool) -> None:
-        try:
-            found = self._found()
-        except UserError as error:
-            _log.error("what was to be served cannot be had, the bundle before goes on: %s", error)
-            return
-        if told or found != self._ordered:
-            self._ordered = found
+    def look(self, told: bool) -> None:
+        """Order what each address leads to by now where that has changed, or everywhere when `told` to.
+
+        What an address led to before is left alone, for somebody may have ordered another bundle in its place.
+        """
+        found: dict[str, Placed] = {}
+        for variant, seen in self._seen.items():
+            try:
+                placed = Placed.at(seen.address)
+                if told or placed != seen:
+                    # Remembered before it is checked: one that is broken is not hashed again every two seconds.
+                    self._seen[variant] = placed
+                    check_manifest(Path(placed.path))
+                    found[variant] = placed
+            except (UserError, OSError) as error:
+                _log.error("what was to be served cannot be had, the bundle before goes on: %s", error)
+        if found:
             order = self._folder.give(found)
             _log.info("generation %d: %s", order.generation, ", ".join(placed.path for placed in found.values()))
-
-    def _found(self) -> dict[str, Placed]:
-        return {variant: Placed.at(Path(bundle_at(address))) for variant, address in self._addresses.items()}

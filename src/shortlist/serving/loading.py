@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
-from pathlib import Path
 
 from shortlist.bundle.parity_sample import check_sample
 from shortlist.bundle.recommender import Recommender
 from shortlist.core.errors import BundleError
 from shortlist.serving.lineup import Arm, Lineup, shares
-from shortlist.serving.orders import Order, Placed, Placement, Report
+from shortlist.serving.orders import Order, Placed, Placement, Report, version_of
 from shortlist.serving.service import Service
 from shortlist.serving.settings import MAIN, ServeSettings, Variant
 from shortlist.state import State
+
+_log = logging.getLogger("shortlist.serving")
 
 
 class Loader:
@@ -35,9 +37,10 @@ class Loader:
         try:
             return self.lineup(order.bundles), Report(order.generation)
         except BundleError as error:
-            if order.before is None:
+            if not order.before:
                 raise
-            return self.lineup(order.before), Report(order.generation, str(error))
+            _log.error("generation %d cannot be served, the one before is: %s", order.generation, error)
+            return self.lineup(order.before[0]), Report(order.generation, str(error))
 
     def lineup(self, bundles: Placement) -> Lineup:
         """The line-up of these bundles; BundleError says which of them cannot answer."""
@@ -53,21 +56,33 @@ class Loader:
 
     def _service(self, placed: Placed) -> Service:
         if placed not in self._loaded:
-            self._loaded[placed] = self._loaded_from(Path(placed.path))
+            self._loaded[placed] = self._loaded_from(placed)
         return self._loaded[placed]
 
-    def _loaded_from(self, path: Path) -> Service:
+    def _loaded_from(self, placed: Placed) -> Service:
         try:
-            recommender = Recommender.load(path, state=self._state)
+            recommender = Recommender.load(placed.path, state=self._state)
             check_sample(recommender)
             service = self._make(recommender)
             service.warm_up()
+            _check_is_the_ordered(recommender, placed)
         except BundleError:
             raise
         except Exception as error:
             # Whatever an unfit bundle raises, the one that serves must go on.
-            raise BundleError(f"{path} cannot answer its own examples: {type(error).__name__}: {error}") from error
+            raise BundleError(
+                f"{placed.path} cannot answer its own examples: {type(error).__name__}: {error}"
+            ) from error
         return service
+
+
+def _check_is_the_ordered(recommender: Recommender, placed: Placed) -> None:
+    """Whoever starts later than the others must not answer from something that they were never told of."""
+    if version_of(recommender.bundle.manifest) != placed.version:
+        raise BundleError(
+            f"another bundle lies at {placed.path} than the one that was ordered. Order it, by POST /v1/admin/reload "
+            "or by SIGHUP to the parent process"
+        )
 
 
 def check_takes_the_place_of(now: Lineup, new: Lineup) -> None:

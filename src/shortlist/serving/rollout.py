@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from pathlib import Path
 
 from shortlist.core.errors import BundleError, RequestError, UserError
-from shortlist.serving.alias import bundle_at
 from shortlist.serving.answers import RolloutAnswer
 from shortlist.serving.lineup import Lineup
 from shortlist.serving.live import Live
@@ -49,7 +47,7 @@ class Rollout:
             await asyncio.sleep(_LOOK_S)
 
     async def reload(self, address: str | None, variant: str | None) -> RolloutAnswer:
-        """Load the bundle at an address, by default where the variant's lies, in every worker.
+        """Load the bundle at an address, by default what led to the variant's, in every worker.
 
         Refusal, status 409, where it cannot take the place of the one that serves, which then goes on.
         """
@@ -57,12 +55,14 @@ class Rollout:
         assert now is not None
         name = self._variant(variant, now)
         try:
-            path = Path(now.bundles[name].path) if address is None else await asyncio.to_thread(bundle_at, address)
-            bundles = {name: Placed.at(path)}
+            bundles = {name: await asyncio.to_thread(Placed.at, address or now.bundles[name].address)}
             async with self._loading:
-                await asyncio.to_thread(self._checked, {**now.bundles, **bundles})
+                try:
+                    await asyncio.to_thread(self._checked, {**now.bundles, **bundles})
+                except BundleError:
+                    self._forget()
+                    raise
         except UserError as error:
-            self._forget()
             raise Refusal(str(error), "bundle", address, "a bundle that can take the place", status=409) from error
         return await self._settled(self.folder.give(bundles))
 
@@ -76,18 +76,20 @@ class Rollout:
 
     async def _carry_out(self, order: Order) -> None:
         problem: str | None = None
-        try:
-            async with self._loading:
+        async with self._loading:
+            try:
                 lineup = await asyncio.to_thread(self._checked, order.bundles)
-            self.live.swap(lineup)
-        except BundleError as error:
-            problem = str(error)
-            _log.error("generation %d is not served, the one before goes on: %s", order.generation, problem)
-        self._forget()
+                if lineup.arms != self.live.lineup.arms:
+                    self.live.swap(lineup)
+            except BundleError as error:
+                problem = str(error)
+                _log.error("generation %d is not served, the one before goes on: %s", order.generation, problem)
+            self._forget()
         self._report = Report(order.generation, problem)
         self.folder.report(self._report)
 
     def _forget(self) -> None:
+        """Only while `_loading` is held: another thread may be loading otherwise."""
         self._loader.forget_but(self.live.lineup, self.live.before)
 
     def _checked(self, bundles: Placement) -> Lineup:

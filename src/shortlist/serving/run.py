@@ -21,12 +21,10 @@ import uvicorn
 from fastapi import FastAPI
 from uvicorn.config import STARTUP_FAILURE
 
-from shortlist.bundle.manifest import check_manifest
 from shortlist.bundle.read import Bundle
 from shortlist.bundle.recommender import Recommender
 from shortlist.core.errors import EnvironmentFault, UserError
 from shortlist.core.progress import Reporter, Terminal
-from shortlist.serving.alias import bundle_at
 from shortlist.serving.app import application_of, create_app
 from shortlist.serving.crew import Crew
 from shortlist.serving.examples import Examples
@@ -36,7 +34,7 @@ from shortlist.serving.listen import WAITING, listen_on
 from shortlist.serving.loading import Loader
 from shortlist.serving.logs import log_config
 from shortlist.serving.metrics import FOLDER_VARIABLE
-from shortlist.serving.orders import RunFolder
+from shortlist.serving.orders import Placed, Report, RunFolder
 from shortlist.serving.rollout import Rollout
 from shortlist.serving.settings import MAIN, ServeSettings
 from shortlist.state import State, open_state
@@ -74,6 +72,8 @@ def application() -> FastAPI:
 
 def _following(folder: RunFolder, settings: ServeSettings, state: State | None) -> FastAPI:
     """The application of a process that does what the run's folder says."""
+    # Before the order is read: who gives one from now on knows of this process and waits for it.
+    folder.report(Report(-1))
     order = folder.read()
     assert order is not None
     loader = Loader(settings, state)
@@ -100,15 +100,14 @@ def run(
     if workers < 1:
         raise UserError(f"expected at least 1 worker process, found {workers}. Say for instance --workers 2")
     addresses = {variant.name: variant.bundle for variant in settings.variants} or {MAIN: str(bundle)}
-    paths = {variant: bundle_at(address).absolute() for variant, address in addresses.items()}
-    for path in paths.values():
-        check_manifest(path)
+    first = {variant: Placed.at(address, hashes=True) for variant, address in addresses.items()}
     ApiKeys.load(settings.api_key_file)
     if settings.state is not None:
         open_state(settings.state).close()
     taken = listen_on(host, port)
     port = taken.getsockname()[1]
-    greeting = _greeting(next(iter(paths.values())), f"http://{f'[{host}]' if ':' in host else host}:{port}", workers)
+    url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    greeting = _greeting(next(iter(first.values())), url, workers)
     config = uvicorn.Config(
         "shortlist.serving.run:application",
         factory=True,
@@ -126,10 +125,10 @@ def run(
         _signals_that_return(),
         _announced((host, port), greeting, reporter or Terminal()),
     ):
-        follower = Follower(RunFolder(folder), addresses)
-        follower.order_first(paths)
+        follower = Follower(RunFolder(folder), first)
+        follower.order_first()
         with _watching(follower, settings.follow), _environment(settings, folder, workers):
-            started = _several(config, taken, follower) if workers > 1 else _one(config, taken)
+            started = _several(config, taken, follower, folder) if workers > 1 else _one(config, taken)
     if not started:
         raise EnvironmentFault("the server did not start; the lines above say why")
 
@@ -153,10 +152,10 @@ def _watching(follower: Follower, by_itself: bool) -> Iterator[None]:
         follower.stop()
 
 
-def _several(config: uvicorn.Config, taken: socket.socket, follower: Follower) -> bool:
-    crew = Crew(config, taken, follower)
+def _several(config: uvicorn.Config, taken: socket.socket, follower: Follower, folder: Path) -> bool:
+    crew = Crew(config, taken, follower, RunFolder(folder))
     crew.run()
-    return all(process.exitcode != STARTUP_FAILURE for process in crew.processes)
+    return not crew.has_failed
 
 
 @contextlib.contextmanager
@@ -194,8 +193,8 @@ def _signals_that_return() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _greeting(path: Path, url: str, workers: int) -> str:
-    bundle = Bundle.open(path, verify=False)
+def _greeting(placed: Placed, url: str, workers: int) -> str:
+    bundle = Bundle.open(placed.path, verify=False)
     examples = Examples.of(bundle)
     route, bodies = ("recommend", examples.recommend) if examples.recommend else ("rank", examples.rank)
     example = shlex.quote(json.dumps(next(iter(bodies.values()), {})))
