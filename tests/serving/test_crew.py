@@ -6,6 +6,7 @@ import signal
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import uvicorn
@@ -71,9 +72,8 @@ def crew(folder: RunFolder, tmp_path: Path, clock: Clock, monkeypatch: pytest.Mo
         signal.signal(number, handler)
 
 
-def end(crew: Crew, exitcode: int) -> Worker:
-    worker = crew.processes[1]
-    assert isinstance(worker, Worker)
+def end(crew: Crew, exitcode: int) -> object:
+    worker: Any = crew.processes[1]
     worker.exitcode = exitcode
     crew.keep_subprocess_alive()
     return worker
