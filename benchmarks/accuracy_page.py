@@ -59,7 +59,9 @@ def cell(value: Any) -> str:
     if isinstance(value, str):
         return value
     if isinstance(value, Mapping) and "mean" in value:
-        return f"{_share(value['mean'], 4)} ± {_share(value['sd'], 4)}"
+        # 0 of a single seed, and of a model that is the same with each.
+        spread = f" ± {_share(value['sd'], 4)}" if value["sd"] else ""
+        return f"{_share(value['mean'], 4)}{spread}"
     if isinstance(value, Mapping):
         half = "" if value["high"] is None else f" ± {_share((value['high'] - value['low']) / 2, 3)}"
         return f"{_share(value['value'], 3)}{half}"
