@@ -6,7 +6,7 @@ import signal
 import socket
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 import pytest
 import uvicorn
@@ -72,8 +72,12 @@ def crew(folder: RunFolder, tmp_path: Path, clock: Clock, monkeypatch: pytest.Mo
         signal.signal(number, handler)
 
 
-def end(crew: Crew, exitcode: int) -> object:
-    worker: Any = crew.processes[1]
+def second(crew: Crew) -> Worker:
+    return cast("Worker", crew.processes[1])
+
+
+def end(crew: Crew, exitcode: int) -> Worker:
+    worker = second(crew)
     worker.exitcode = exitcode
     crew.keep_subprocess_alive()
     return worker
@@ -91,7 +95,7 @@ def test_a_replacement_that_cannot_start_stops_nobody(crew: Crew, clock: Clock) 
     end(crew, -9)
     for _ in range(7):
         failed, begun = end(crew, STARTUP_FAILURE), clock.now
-        while crew.processes[1] is failed:
+        while second(crew) is failed:
             clock.now += 0.5
             crew.keep_subprocess_alive()
         waits.append(clock.now - begun)
@@ -101,12 +105,12 @@ def test_a_replacement_that_cannot_start_stops_nobody(crew: Crew, clock: Clock) 
     # Once all are ready, the next that dies is replaced at once.
     crew.keep_subprocess_alive()
     died = end(crew, -9)
-    assert crew.processes[1] is not died
+    assert second(crew) is not died
 
 
 def test_nothing_is_left_of_a_worker_that_died(crew: Crew, folder: RunFolder) -> None:
     crew.keep_subprocess_alive()
-    report = folder.path / "workers" / f"{crew.processes[1].pid}.json"
+    report = folder.path / "workers" / f"{second(crew).pid}.json"
     report.parent.mkdir()
     report.write_text('{"generation": 0, "problem": null}')
     end(crew, -9)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing
@@ -10,6 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 from fastapi import FastAPI
+from uvicorn.config import STARTUP_FAILURE
 
 from shortlist.bundle.manifest import write_manifest
 from shortlist.bundle.parity_sample import check_sample, take_sample
@@ -19,7 +22,7 @@ from shortlist.core.errors import BundleError
 from shortlist.core.files import read_json, write_json
 from shortlist.serving import ServeSettings, rollout
 from shortlist.serving.alias import bundle_at
-from shortlist.serving.orders import Placed, RunFolder
+from shortlist.serving.orders import Placed, Report, RunFolder
 from shortlist.serving.run import application
 from shortlist.serving.settings import MAIN, Variant
 from shortlist.state import StateEvent
@@ -159,6 +162,19 @@ def test_what_users_did_since_does_not_change_the_sample(old: Path, tmp_path: Pa
         assert len(recommender.requests(users).history.times) == 24 + len(
             Recommender(bundle).requests(users).history.times
         )
+
+
+def test_a_process_says_that_it_starts_before_it_loads(
+    folder: RunFolder, old: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in ServeSettings(run_folder=str(folder.path)).to_environment().items():
+        monkeypatch.setenv(name, value)
+    folder.give({MAIN: Placed.at(old)})
+    shutil.rmtree(old)
+    with pytest.raises(SystemExit) as ended:
+        application()
+    assert ended.value.code == STARTUP_FAILURE
+    assert folder.reports() == {os.getpid(): Report(-1)}
 
 
 def test_a_folder_is_its_own_address() -> None:
