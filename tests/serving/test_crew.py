@@ -61,7 +61,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 @pytest.fixture
 def crew(folder: RunFolder, tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Crew]:
-    monkeypatch.setattr(module, "Process", Worker)
+    monkeypatch.setattr(module, "Worker", Worker)
     monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path))
     before = {number: signal.getsignal(number) for number in SIGNALS}
     with socket.socket() as taken:

@@ -22,6 +22,15 @@ _LONGEST_WAIT_S = 30
 _log = logging.getLogger("shortlist.serving")
 
 
+class Worker(Process):
+    """One worker process, as its parent sees it."""
+
+    def start(self) -> None:
+        """Start it. Its end of the pipe is its own from then on, so that asking one that dies ends with it."""
+        super().start()
+        self.child_conn.close()
+
+
 class Crew(Multiprocess):
     """Worker processes that share a socket, and the folder that PROMETHEUS_MULTIPROC_DIR names for their counters."""
 
@@ -36,6 +45,10 @@ class Crew(Multiprocess):
         self._rounds = 0
         """How often workers have been replaced since all were ready."""
         self._replace_at = 0.0
+
+    def init_processes(self) -> None:
+        """Start the first workers."""
+        self.processes.extend(self._started() for _ in range(self.processes_num))
 
     def keep_subprocess_alive(self) -> None:
         """Replace workers that died or hang; nothing that they held counts any longer as held.
@@ -78,6 +91,10 @@ class Crew(Multiprocess):
         self._rounds += 1
         for place, process in enumerate(self.processes):
             if process in self._gone:
-                self.processes[place] = Process(self.config, self.sockets)
-                self.processes[place].start()
+                self.processes[place] = self._started()
         self._gone.clear()
+
+    def _started(self) -> Worker:
+        worker = Worker(self.config, self.sockets)
+        worker.start()
+        return worker

@@ -43,8 +43,7 @@ BUNDLE_VARIABLE = "SHORTLIST_BUNDLE"
 """Environment variable that tells `application` which bundle to serve."""
 
 _HEALTH_S = 30
-"""A worker that gives no sign of life for this long is replaced: longer than importing takes on a busy machine, but
-no more, because a worker that dies while it is being asked is noticed only then."""
+"""A worker that gives no sign of life for this long is replaced: longer than importing takes on a busy machine."""
 _LAST_ANSWERS_S = 10
 """How long requests that are being answered may take when the server is told to stop."""
 
