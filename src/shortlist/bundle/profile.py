@@ -21,7 +21,7 @@ from shortlist.schema.columns import USER_ID
 PROFILE = "profile.json"
 """File of a bundle."""
 SCORE = "score"
-"""Name of the final scores among the columns."""
+"""Name of the last model's scores among the columns."""
 _BINS = 10
 _VALUES = 20
 """Values of a categorical column that have a bin of their own."""
