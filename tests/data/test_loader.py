@@ -46,10 +46,10 @@ def place(data: Prepared, shard: EventShard) -> int:
 
 
 def order(
-    data: Prepared, seed: int, epoch: int, *, shuffle: bool = True, start: int = 0, share: Share = ALONE
+    data: Prepared, seed: int, epoch: int, *, shuffle: bool = True, start: int = 0
 ) -> list[list[tuple[int, int]]]:
-    batches = EventRows(data, Split.TRAIN).batches(7, seed, epoch, shuffle=shuffle, start=start, share=share)
-    return [[(place(data, batch.shard), int(row)) for row in batch.rows_B] for batch in batches if batch.counts]
+    batches = EventRows(data, Split.TRAIN).batches(7, seed, epoch, shuffle=shuffle, start=start)
+    return [[(place(data, batch.shard), int(row)) for row in batch.rows_B] for batch in batches]
 
 
 def train_rows(data: Prepared) -> list[tuple[int, int]]:
@@ -73,35 +73,52 @@ def test_the_order_is_fixed_by_seed_and_epoch(data: Prepared) -> None:
     assert [row for batch in order(data, 0, 0, shuffle=False) for row in batch] == train_rows(data)
 
 
-@pytest.mark.parametrize("world", [2, 3, 5, 40])
-def test_over_all_ranks_each_row_comes_once(data: Prepared, world: int) -> None:
-    shares = [Share(rank, world) for rank in range(world)]
-    parts = [order(data, 0, 0, share=share) for share in shares]
-    steps = {len(list(EventRows(data, Split.TRAIN).batches(7, 0, 0, share=share))) for share in shares}
-
-    assert sorted(row for part in parts for batch in part for row in batch) == train_rows(data)
-    assert steps == {EventRows(data, Split.TRAIN).count_batches(7, Share(0, world))}
-    assert all(part != parts[0] or not part for part in parts[1:])
-
-
-@pytest.mark.parametrize("share", [ALONE, Share(1, 3)])
-def test_an_epoch_can_begin_with_any_batch(data: Prepared, share: Share) -> None:
-    whole = order(data, 0, 0, share=share)
+def test_an_epoch_can_begin_with_any_batch(data: Prepared) -> None:
+    whole = order(data, 0, 0)
 
     for start in range(len(whole) + 1):
-        assert order(data, 0, 0, start=start, share=share) == whole[start:]
+        assert order(data, 0, 0, start=start) == whole[start:]
 
 
-def test_a_row_that_only_stands_in_has_no_weight(data: Prepared) -> None:
-    """Forty ranks share 13 batches of at most 7 rows: most of them are left with none."""
-    events = EventRows(data, Split.TRAIN)
-    batches = [
-        rows for rank in range(40) for rows in ranking_rows(events, Gather(data, 0), 7, 0, 0, share=Share(rank, 40))
-    ]
+def keyed(rows: RankingRows[FeatureRows]) -> list[tuple[object, ...]]:
+    """What each row is, as far as it counts; histories may be padded wider beside others."""
+    ids = [tuple(row) for row in rows.features.ids_BF.tolist()]
+    columns = zip(ids, rows.targets_BT[:, 0].tolist(), rows.weight_B.tolist(), strict=True)
+    return [row for row in columns if row[2] > 0]
 
-    assert sum(batch.observed for batch in batches) == len(events)
-    assert all(len(batch.weight_B) == 1 and batch.weight_B[0] == 0 for batch in batches if batch.observed == 0)
-    assert all((batch.weight_B > 0).all() for batch in batches if batch.observed)
+
+@pytest.mark.parametrize("world", [2, 3, 40])
+@pytest.mark.parametrize("keep", [1.0, 0.5])
+def test_ranks_share_each_batch_with_its_negatives(data: Prepared, world: int, keep: float) -> None:
+    """Of 40 ranks and batches of at most 7 rows most have one that only stands in, without weight."""
+    events, gather = EventRows(data, Split.TRAIN), Gather(data, 3)
+    sampler = NegativeSampler("uniform", np.ones(ITEMS + 1, np.int64), data.items_of_users(Split.TRAIN))
+
+    def batches(share: Share) -> list[RankingRows[FeatureRows]]:
+        return list(ranking_rows(events, gather, 7, 0, 0, sampler=sampler, sampled=2, keep=keep, share=share))
+
+    whole, parts = batches(ALONE), [batches(Share(rank, world)) for rank in range(world)]
+    for number, batch in enumerate(whole):
+        of_ranks = [part[number] for part in parts]
+        assert sorted(row for part in of_ranks for row in keyed(part)) == sorted(keyed(batch))
+        assert {part.observed for part in of_ranks} == {batch.observed}
+        assert all(len(part.weight_B) for part in of_ranks)
+        # A negative is in the list of a row that is beside it.
+        assert all(part.list_B is not None and part.list_B.max() < len(part.weight_B) for part in of_ranks)
+
+
+@pytest.mark.parametrize("world", [2, 40])
+def test_ranks_share_each_batch_of_pairs(data: Prepared, world: int) -> None:
+    events, gather = EventRows(data, Split.TRAIN, relevant_only=True, with_item=True), Gather(data, 3)
+    whole = list(retrieval_pairs(events, gather, 6, 0, 0))
+    parts = [list(retrieval_pairs(events, gather, 6, 0, 0, share=Share(rank, world))) for rank in range(world)]
+
+    for number, batch in enumerate(whole):
+        mine = [place for part in parts for place in part[number].mine_B[part[number].weight_B > 0].tolist()]
+        assert mine == list(range(len(batch.item_G)))
+        for part in (of_rank[number] for of_rank in parts):
+            assert part.item_G.tolist() == batch.item_G.tolist()
+            assert part.query.ids_BF.tolist() == batch.query.ids_BF[part.mine_B].tolist()
 
 
 def test_buckets_hold_every_row_and_like_histories(data: Prepared) -> None:
@@ -122,7 +139,7 @@ def test_buckets_hold_every_row_and_like_histories(data: Prepared) -> None:
 def test_rows_can_be_left_out(data: Prepared) -> None:
     kept = [
         (float(shard.targets_nT[row, 0]), int(shard.item[row]))
-        for _, shard, rows_B, _ in EventRows(data, Split.TRAIN, relevant_only=True, with_item=True).batches(50, 0, 0)
+        for _, shard, rows_B in EventRows(data, Split.TRAIN, relevant_only=True, with_item=True).batches(50, 0, 0)
         for row in rows_B
     ]
 
@@ -205,12 +222,12 @@ def test_positive_pairs_are_relevant_events(data: Prepared) -> None:
     events = EventRows(data, Split.TRAIN, relevant_only=True, with_item=True)
     pairs = list(retrieval_pairs(events, Gather(data, 3), 6, seed=0, epoch=0))
 
-    assert sum(len(pair.item_B) for pair in pairs) == len(events)
+    assert sum(len(pair.item_G) for pair in pairs) == len(events)
     assert len(pairs) == events.count_batches(6)
     for pair in pairs:
-        assert (pair.item_B > 0).all()
+        assert (pair.item_G > 0).all()
         assert (pair.target_B > 0).all()
-        assert pair.query.ids_BF[:, 0].tolist() == data.users.ids_nF[pair.user_B, 0].tolist()
+        assert pair.query.ids_BF[:, 0].tolist() == data.users.ids_nF[pair.user_G, 0].tolist()
 
 
 def decoded(rows: FeatureRows, data: Prepared) -> list[tuple[int, int, float]]:
@@ -316,7 +333,7 @@ def test_pairs_go_on_bit_for_bit(data: Prepared) -> None:
 
     def batches(start: int) -> list[object]:
         def shown(pair: RetrievalPairs[FeatureRows]) -> object:
-            return [pair.number, pair.query.ids_BF.tolist(), pair.item_B.tolist(), pair.weight_B.tolist()]
+            return [pair.number, pair.query.ids_BF.tolist(), pair.item_G.tolist(), pair.weight_B.tolist()]
 
         return [shown(pair) for pair in retrieval_pairs(events, gather, 6, 0, 0, start=start)]
 

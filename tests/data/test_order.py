@@ -13,35 +13,33 @@ from shortlist.data.order import Place, ShardOrder, Share, block_size, count_bat
 ROWS = st.lists(st.integers(0, 60), max_size=9)
 
 
-@given(rows_S=ROWS, size=st.integers(1, 20), world=st.integers(1, 6), shuffle=st.booleans())
-def test_every_row_comes_once_and_all_ranks_take_the_same_steps(
-    rows_S: list[int], size: int, world: int, shuffle: bool
-) -> None:
+@given(rows_S=ROWS, size=st.integers(1, 20), shuffle=st.booleans())
+def test_every_row_comes_once(rows_S: list[int], size: int, shuffle: bool) -> None:
     plan = plan_epoch(rows_S, size, seed=0, epoch=1, shuffle=shuffle)
-    shares = [Share(rank, world) for rank in range(world)]
-    parts = [share.of(plan) for share in shares]
 
     assert len(plan) == count_batches(rows_S, size)
-    assert {len(part) for part in parts} == {shares[0].steps(len(plan))}
-    rows = [(place.shard, row) for part in parts for place in part for row in range(place.start, place.stop)]
+    rows = [(place.shard, row) for place in plan for row in range(place.start, place.stop)]
     assert sorted(rows) == [(shard, row) for shard, count in enumerate(rows_S) for row in range(count)]
-    # A batch is of one shard and not too large; one that is empty still names a row of its shard.
-    for place in (place for part in parts for place in part):
-        assert place.stop - place.start <= size
-        assert place.start < rows_S[place.shard]
+    assert all(0 < place.stop - place.start <= size for place in plan)
 
 
-def test_a_rank_reads_a_stretch_of_the_plan_and_pieces_of_what_is_left_over() -> None:
-    plan = [Place(0, 0, 10), Place(0, 10, 20), Place(1, 0, 10), Place(1, 10, 20), Place(2, 0, 7)]
+@given(rows=st.integers(1, 60), world=st.integers(1, 9))
+def test_ranks_share_the_rows_of_a_batch(rows: int, world: int) -> None:
+    shares = [Share(rank, world) for rank in range(world)]
+    parts = [share.of(rows) for share in shares]
 
-    assert Share(0, 2).of(plan) == [Place(0, 0, 10), Place(0, 10, 20), Place(2, 0, 3)]
-    assert Share(1, 2).of(plan) == [Place(1, 0, 10), Place(1, 10, 20), Place(2, 3, 7)]
-    # Three ranks and a batch of one row: two of them get a batch that is empty.
-    assert [Share(rank, 3).of([Place(4, 5, 6)]) for rank in range(3)] == [
-        [Place(4, 5, 5)],
-        [Place(4, 5, 5)],
-        [Place(4, 5, 6)],
-    ]
+    counted = [row for part, counts in parts if counts for row in range(part.start, part.stop)]
+    assert counted == list(range(rows))
+    # As many for each, to one row; and who has none has one that stands in.
+    sizes = [part.stop - part.start for part, _ in parts]
+    assert max(sizes) - min(sizes) <= 1
+    assert all(part.stop - part.start == 1 and part.stop <= rows for part, counts in parts if not counts)
+
+    evenly = [share.evenly(rows).tolist() for share in shares]
+    assert len({len(part) for part in evenly}) == 1
+    together = [row for part in evenly for row in part]
+    assert together[:rows] == list(range(rows))
+    assert set(together[rows:]) <= {rows - 1}
 
 
 def test_the_plan_follows_from_seed_and_epoch() -> None:

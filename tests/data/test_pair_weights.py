@@ -21,4 +21,4 @@ def test_each_pair_has_the_weight_of_its_event(tmp_path: Path) -> None:
     for source, expected in ((data, np.ones(8)), (weighted, np.arange(1, 9) / 4)):
         events = EventRows(source, Split.TRAIN, relevant_only=True, with_item=True)
         (pairs,) = retrieval_pairs(events, Gather(source, 0), 8, seed=0, epoch=0)
-        assert pairs.weight_B[np.argsort(pairs.item_B)].tolist() == expected.tolist()
+        assert pairs.weight_B[np.argsort(pairs.item_G)].tolist() == expected.tolist()

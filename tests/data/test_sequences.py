@@ -133,7 +133,7 @@ def asked(data: Prepared, given: list[SequenceRows], column: Column) -> list[Que
     for rows in given:
         width = rows.history.ids_UL.shape[1]
         windows = rows_of(data, rows)
-        for p, (item, user, weight) in enumerate(zip(rows.item_P, rows.user_P, rows.weight_P, strict=True)):
+        for p, (item, user, weight) in enumerate(zip(rows.item_G, rows.user_G, rows.weight_P, strict=True)):
             if p >= len(rows.place_P):
                 questions.append(Question(int(user), None, int(item), float(weight), 0))
                 continue
@@ -173,7 +173,7 @@ def test_windows_are_cut_elsewhere_in_each_epoch_and_into_as_few_as_can_be(data:
     for epoch in range(4):
         windows = defaultdict(list)
         for rows in batches(data, epoch=epoch):
-            owner = rows.user_P[: len(rows.place_P)]
+            owner = rows.user_G[: len(rows.place_P)]
             of_window = rows.place_P // rows.history.ids_UL.shape[1]
             for window in np.unique(of_window):
                 windows[int(owner[of_window == window][0])].append(int(np.count_nonzero(of_window == window)))
@@ -189,9 +189,9 @@ def test_windows_are_cut_elsewhere_in_each_epoch_and_into_as_few_as_can_be(data:
 
 def test_a_user_of_one_event_asks_once_before_it(data: Prepared) -> None:
     asking = [
-        (rows.item_P[rows.user_P == USERS].tolist(), rows.unprompted)
+        (rows.item_G[rows.user_G == USERS].tolist(), rows.unprompted)
         for rows in batches(data)
-        if (rows.user_P == USERS).any()
+        if (rows.user_G == USERS).any()
     ]
 
     assert len(asking) == 1
@@ -207,13 +207,13 @@ def test_an_epoch_may_begin_with_any_batch(data: Prepared, buckets: bool) -> Non
         assert [rows.number for rows in left] == list(range(start, len(whole)))
         for again, before in zip(left, whole[start:], strict=True):
             assert np.array_equal(again.history.ids_UL, before.history.ids_UL)
-            assert np.array_equal(again.item_P, before.item_P)
+            assert np.array_equal(again.item_G, before.item_G)
 
 
 def test_the_order_is_fixed_by_seed_and_epoch(data: Prepared) -> None:
-    orders = [[rows.item_P.tolist() for rows in batches(data, seed=seed, epoch=epoch)] for seed, epoch in [(0, 0)] * 2]
+    orders = [[rows.item_G.tolist() for rows in batches(data, seed=seed, epoch=epoch)] for seed, epoch in [(0, 0)] * 2]
     assert orders[0] == orders[1]
-    others = [[rows.item_P.tolist() for rows in batches(data, seed=seed, epoch=e)] for seed, e in [(1, 0), (0, 1)]]
+    others = [[rows.item_G.tolist() for rows in batches(data, seed=seed, epoch=e)] for seed, e in [(1, 0), (0, 1)]]
     assert orders[0] not in others
 
 

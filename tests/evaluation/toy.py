@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -158,7 +159,7 @@ def recommender(
         write_about(folder / "retrieval", TOWERS, {"history": 0})
     if logit_UI is not None:
         (folder / "ranking").mkdir()
-        _pair_model(folder / "ranking" / "model.onnx", logit_UI, first_item=users)
+        _pair_model(folder / "ranking", logit_UI, first_item=users)
     settings = FunnelSettings(of.funnel.candidates, of.funnel.exclude_seen, weight, 0, calibration or {})
     write_json(folder / "funnel.json", asdict(settings))
     write_manifest(folder, {"shortlist": "0", "name": of.name, "created": "2026-01-02T03:04:05+00:00"})
@@ -219,16 +220,15 @@ def _lookup_model(path: Path, query_UD: Matrix) -> None:
     _save(path, nodes, {"table": query_UD, "first": np.array(0)}, ["B", query_UD.shape[1]], "vectors")
 
 
-def _pair_model(path: Path, logit_UI: Matrix, first_item: int) -> None:
-    """`logit_UI` at the user and the item that the two ids name; items stand after the users in the stacked space.
+def _pair_model(folder: Path, logit_UI: Matrix, first_item: int) -> None:
+    """`logit_UI` at a request's user and an item, by their ids; items stand after the users in the stacked space.
 
     With a third dimension there are several outputs.
     """
     outputs = logit_UI.shape[2] if logit_UI.ndim == 3 else 1
     nodes = [
-        helper.make_node("Gather", ["ids", "first"], ["user"], axis=1),
-        helper.make_node("Gather", ["ids", "second"], ["stacked"], axis=1),
-        helper.make_node("Sub", ["stacked", "first_item"], ["item"]),
+        helper.make_node("Gather", ["ids", "request"], ["user"], axis=0),
+        helper.make_node("Sub", ["item.part.0", "first_item"], ["item"]),
         helper.make_node("Mul", ["user", "width"], ["start"]),
         helper.make_node("Add", ["start", "item"], ["place"]),
         helper.make_node("Gather", ["flat", "place"], ["gathered"], axis=0),
@@ -239,20 +239,26 @@ def _pair_model(path: Path, logit_UI: Matrix, first_item: int) -> None:
         "shape": np.array([-1, outputs]),
         "width": np.array(logit_UI.shape[1], np.int32),
         "first_item": np.array(first_item, np.int32),
-        "first": np.array([0]),
-        "second": np.array([1]),
     }
-    _save(path, nodes, tables, ["B", outputs], "logits")
+    given = {"ids": ["B", "F"], "item.part.0": ["M", "F"], "request": ["M"]}
+    _save(folder / "model.onnx", nodes, tables, ["M", outputs], "logits", given)
+    _save(folder / "items.onnx", [helper.make_node("Identity", ["ids"], ["part.0"])], {}, ["B", "F"], "part.0")
 
 
 def _save(
-    path: Path, nodes: list[Any], tables: dict[str, npt.NDArray[Any]], shape: list[str | int], output: str
+    path: Path,
+    nodes: list[Any],
+    tables: dict[str, npt.NDArray[Any]],
+    shape: list[str | int],
+    output: str,
+    inputs: Mapping[str, list[str]] = MappingProxyType({"ids": ["B", "F"]}),
 ) -> None:
+    """All inputs are whole numbers, and so are outputs that are made of nothing else."""
     graph = helper.make_graph(
         nodes,
         "toy",
-        [helper.make_tensor_value_info("ids", TensorProto.INT32, ["B", "F"])],
-        [helper.make_tensor_value_info(output, TensorProto.FLOAT, shape)],
+        [helper.make_tensor_value_info(name, TensorProto.INT32, sizes) for name, sizes in inputs.items()],
+        [helper.make_tensor_value_info(output, TensorProto.FLOAT if tables else TensorProto.INT32, shape)],
         [numpy_helper.from_array(np.asarray(value), name) for name, value in tables.items()],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)

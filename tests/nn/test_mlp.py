@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from shortlist.nn.mlp import MLP, NetworkSettings
+from shortlist.nn.mlp import MLP, BatchNorm, NetworkSettings
 
 
 @pytest.mark.parametrize(
@@ -64,3 +64,13 @@ def test_what_is_of_hidden_layers_needs_some(settings: dict[str, object]) -> Non
 def test_a_layer_has_a_width() -> None:
     with pytest.raises(ValueError, match="greater than or equal to 1"):
         NetworkSettings.model_validate({"hidden": (8, 0)})
+
+
+def test_batch_norm_over_several_processes_takes_half_precision() -> None:
+    x_BD = torch.randn(1001, 3, generator=torch.Generator().manual_seed(0)).bfloat16()
+    ours, theirs = BatchNorm(3), nn.BatchNorm1d(3)
+    found_BD, expected_BD = ours._over_all(x_BD), theirs(x_BD.float())
+    assert found_BD.dtype == torch.bfloat16
+    torch.testing.assert_close(found_BD.float(), expected_BD, atol=0.02, rtol=0.01)
+    for name in ("running_mean", "running_var"):
+        torch.testing.assert_close(getattr(ours, name), getattr(theirs, name))

@@ -67,7 +67,7 @@ def built(data: Prepared, seed: int = 0, **values: Any) -> tuple[RetrievalModel,
 
 
 def drawn_of(contrast: Contrast, epoch: int = 0, batch: int = 0) -> Drawn:
-    return contrast.draw(ITEM_P, USER_P, WEIGHT_P, epoch=epoch, batch=batch)
+    return contrast.draw(ITEM_P, USER_P, np.arange(len(ITEM_P)), WEIGHT_P, epoch=epoch, batch=batch)
 
 
 def queries(rows: int = len(ITEM_P)) -> Tensor:
@@ -158,7 +158,8 @@ def test_what_is_drawn_estimates_the_softmax_over_the_catalogue(data: Prepared, 
         for time in range(times):
             item_P = np.append(4, random.choice(ITEMS + 1, rows, p=count_I / count_I.sum())).astype(np.int32)
             weight_P = np.array([1, 0, 0, 0, 0], np.float32)
-            drawn = contrast.draw(item_P, np.arange(rows + 1, dtype=np.int32), weight_P, epoch=0, batch=time)
+            every_P = np.arange(rows + 1)
+            drawn = contrast.draw(item_P, every_P.astype(np.int32), every_P, weight_P, epoch=0, batch=time)
             found[time] = math.exp(contrast.loss(query_D.repeat(rows + 1, 1), drawn).item())
 
     exact = np.exp(score_I[1:]).sum() / math.exp(score_I[4])
@@ -275,7 +276,8 @@ def test_without_weight_or_negatives_nothing_is_learned(data: Prepared) -> None:
     same = np.full(3, 7, np.int32)
     for item_P, user_P, weight_P in ((ITEM_P, USER_P, nothing), (same, np.arange(3, dtype=np.int32), ones)):
         query_PD = queries(len(item_P)).requires_grad_()
-        loss = contrast.loss(query_PD, contrast.draw(item_P, user_P, weight_P, epoch=0, batch=0))
+        drawn = contrast.draw(item_P, user_P, np.arange(len(item_P)), weight_P, epoch=0, batch=0)
+        loss = contrast.loss(query_PD, drawn)
         loss.backward()
 
         assert loss.item() == 0

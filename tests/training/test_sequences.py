@@ -143,7 +143,7 @@ def test_the_loss_is_the_mean_over_all_that_is_asked(data: Prepared) -> None:
         with torch.inference_mode():
             candidate_ID = of.model.candidate(of.gather.item(torch.arange(1, ITEMS + 1).numpy()))
             state_ULD, losses = of.model.states(step.events), []
-            for p, item in enumerate(rows.item_P.tolist()):
+            for p, item in enumerate(rows.item_G.tolist()):
                 if p < len(rows.place_P):
                     window, place = divmod(int(rows.place_P[p]), state_ULD.shape[1])
                     query_D = state_ULD[window, place]
@@ -160,7 +160,7 @@ def test_chances_of_in_batch_negatives_are_those_of_what_is_asked(tmp_path: Path
     events = [toy.Event(user, 1 if step % 2 else user + step, step) for user in range(1, USERS) for step in range(8)]
     events += [toy.Event(1, ITEMS, 9, Split.VALID)]
     of = task(prepared(tmp_path, events), negatives="in_batch", batch_size=4)
-    asked = [rows.item_P for rows in of.sequences.batches(4, of.seed, 0)]
+    asked = [rows.item_G for rows in of.sequences.batches(4, of.seed, 0)]
     share_I = np.bincount(np.concatenate(asked), minlength=ITEMS + 1) / of.rows_per_epoch()
     assert share_I[1] < 2 / 8 < 4 / 8
     for item_P, (_, step) in zip(asked, of.steps(0), strict=True):

@@ -28,8 +28,13 @@ def begin(args: argparse.Namespace) -> Run:
     for module in ("ibis", "torch"):
         need(module, "train", f"`shortlist {args.verb}`")
     from shortlist.pipeline import Run, Times
+    from shortlist.training.launch import outer
 
     recipe = read_recipe(args)
+    if outer.is_outer():
+        outer.check_processes(recipe.compute)
+        if not outer.begin():
+            raise SystemExit(0)
     return Run(recipe, run_folder(args, recipe), reporter(args), args.force, Times() if args.profile else None)
 
 

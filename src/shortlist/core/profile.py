@@ -55,6 +55,12 @@ def span(name: str) -> contextlib.AbstractContextManager[None]:
     return _NOTHING if _recording is None else _span(_recording, name)
 
 
+def record(name: str, seconds: float) -> None:
+    """Count seconds that another process has measured, while this one waited for it."""
+    if _recording is not None and is_recording():
+        _recording.seconds[name] += seconds
+
+
 @contextlib.contextmanager
 def _span(profile: Profile, name: str) -> Iterator[None]:
     if threading.get_ident() != profile.thread:

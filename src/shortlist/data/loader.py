@@ -1,6 +1,8 @@
 """Batches of events: features gathered by index, histories as slices, negatives drawn.
 
 What a batch holds follows from the seed, the epoch and the batch's number alone, so an epoch can begin with any batch.
+Of several processes that train together each draws for the whole batch and gathers the features of its own rows: what
+they learn from does not depend on how many they are.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from typing import Generic, TypeVar, overload
 import numpy as np
 
 from shortlist.core.seeding import stream
-from shortlist.data.event_rows import BatchRows, EventRows
+from shortlist.data.event_rows import EventRows
 from shortlist.data.event_shard import EventShard
 from shortlist.data.negatives import NegativeSampler
 from shortlist.data.order import ALONE, Share
@@ -36,21 +38,24 @@ class RankingRows(Generic[Rows]):
     """Not a number where a row does not tell."""
     weight_B: Floats
     observed: int
-    """How many rows of the log this batch alone stands for: those that come first in it, before sampled negatives, and
-    those that were thinned out. 0 for one that weighs nothing."""
+    """How many rows of the log the whole batch stands for, other ranks' included: those that come first in it, before
+    sampled negatives, and those that were thinned out."""
     list_B: Ints | None = None
     """The place of the observed row that each row was drawn for, or is; None where no negatives are sampled."""
 
 
 @dataclass(frozen=True, slots=True)
 class RetrievalPairs(Generic[Rows]):
-    """Events for retrieval: the request, and the item that followed it."""
+    """Events for retrieval: the request, and the item that followed it. G of the whole batch, B of this rank's."""
 
     number: int
     """Of the batch in its epoch."""
     query: Rows
-    item_B: Ints
-    user_B: Ints
+    """Of the B."""
+    item_G: Ints
+    user_G: Ints
+    mine_B: Longs
+    """Which of the G they are."""
     target_B: Floats
     """The first target; 1 in a log without targets."""
     weight_B: Floats
@@ -164,12 +169,21 @@ def retrieval_pairs(
     share: Share = ALONE,
     buckets: bool = False,
 ) -> Iterator[RetrievalPairs[Rows]]:
-    """Batches for retrieval, from number `start` on."""
+    """This rank's part of batches for retrieval, from number `start` on."""
     length = gather.history_length if buckets else 0
-    for batch in events.batches(size, seed, epoch, start=start, share=share, bucket_length=length):
-        shard, rows_B = batch.shard, batch.rows_B
-        item_B, user_B, target_B = shard.item.take(rows_B), shard.user.take(rows_B), _targets(shard, rows_B)[:, 0]
-        yield RetrievalPairs(batch.number, gather.query(shard, rows_B), item_B, user_B, target_B, _weights(batch))
+    for batch in events.batches(size, seed, epoch, start=start, bucket_length=length):
+        shard, rows_G = batch.shard, batch.rows_B
+        places, counts = share.of(len(rows_G))
+        rows_B = rows_G[places]
+        yield RetrievalPairs(
+            number=batch.number,
+            query=gather.query(shard, rows_B),
+            item_G=shard.item.take(rows_G),
+            user_G=shard.user.take(rows_G),
+            mine_B=np.arange(places.start, places.stop),
+            target_B=_targets(shard, rows_B)[:, 0],
+            weight_B=_weights(shard, rows_B) * np.float32(counts),
+        )
 
 
 def ranking_rows(
@@ -187,30 +201,39 @@ def ranking_rows(
     share: Share = ALONE,
     buckets: bool = False,
 ) -> Iterator[RankingRows[Rows]]:
-    """Batches of `size` rows, each relevant one followed by its `sampled` negatives.
+    """This rank's part of batches of `size` rows, each relevant one followed by its `sampled` negatives.
 
     For a negative the targets of the kind binary are 0, and nothing is known of others. Of the rows whose first target
     is 0 only a share `keep` is left, drawn anew in each epoch.
     """
     length = gather.history_length if buckets else 0
     of_negative_T = _targets_of_negatives(gather.prepared)
-    for batch in events.batches(size, seed, epoch, start=start, shuffle=shuffle, share=share, bucket_length=length):
-        shard, rows_B, weight_N = batch.shard, batch.rows_B, _weights(batch)
-        observed = len(rows_B) if batch.counts else 0
+    for batch in events.batches(size, seed, epoch, start=start, shuffle=shuffle, bucket_length=length):
+        shard, rows_G, weight_G = batch.shard, batch.rows_B, _weights(batch.shard, batch.rows_B)
         if keep < 1:
-            random = stream(seed, "kept", epoch, batch.number, share.rank)
-            rows_B, weight_N = _thinned(shard, rows_B, weight_N, keep, random)
+            rows_G, weight_G = _thinned(shard, rows_G, weight_G, keep, _draws(seed, "kept", epoch, batch.number))
+        mine, counts = share.of(len(rows_G))
+        rows_B, weight_N = rows_G[mine], weight_G[mine] * np.float32(counts)
         item_N, targets_NT, place_N = shard.item.take(rows_B), _targets(shard, rows_B), None
         if sampler is not None and sampled:
-            random = stream(seed, "negatives", epoch, batch.number, share.rank)
-            of_negative, drawn = _negatives(sampler, sampled, shard, rows_B, random)
+            random = _draws(seed, "negatives", epoch, batch.number)
+            of_negative, drawn = _negatives(sampler, sampled, shard, rows_G, random)
+            is_mine = (of_negative >= mine.start) & (of_negative < mine.stop)
+            of_negative, drawn = of_negative[is_mine] - mine.start, drawn[is_mine]
             # A negative is asked for in its positive's place: the same user, moment and history, encoded once.
             place_N = np.concatenate([np.arange(len(rows_B)), of_negative])
             item_N = np.concatenate([item_N, drawn])
             targets_NT = np.concatenate([targets_NT, np.tile(of_negative_T, (len(of_negative), 1))])
             weight_N = weight_N[place_N]
         list_N = None if place_N is None else place_N.astype(np.int32)
-        yield RankingRows(gather.row(shard, rows_B, item_N, place_N), targets_NT, weight_N, observed, list_N)
+        features = gather.row(shard, rows_B, item_N, place_N)
+        yield RankingRows(features, targets_NT, weight_N, len(batch.rows_B), list_N)
+
+
+def _draws(seed: int, use: str, epoch: int, number: int) -> np.random.Generator:
+    """Of the whole batch, for every rank."""
+    # The last key is that of one process since ever: published figures are of its draws.
+    return stream(seed, use, epoch, number, 0)
 
 
 def _negatives(
@@ -242,12 +265,9 @@ def _thinned(
     return rows_B[left], np.where(kept_B, weight_B, np.float32(0))[left]
 
 
-def _weights(batch: BatchRows) -> Floats:
-    """weight_B; 1 each in a log without weights, 0 where a row only stands in."""
-    if not batch.counts:
-        return np.zeros(len(batch.rows_B), np.float32)
-    weight = batch.shard.weight
-    return np.ones(len(batch.rows_B), np.float32) if weight is None else weight.take(batch.rows_B)
+def _weights(shard: EventShard, rows_B: Longs) -> Floats:
+    """weight_B; 1 each in a log without weights."""
+    return np.ones(len(rows_B), np.float32) if shard.weight is None else shard.weight.take(rows_B)
 
 
 def _targets(shard: EventShard, rows_B: Longs) -> Floats:

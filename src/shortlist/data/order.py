@@ -29,10 +29,7 @@ TOGETHER = 4
 
 
 class Place(NamedTuple):
-    """A batch: the rows from `start` to `stop` of the shard's order.
-
-    Where there are not enough rows for every rank the two are equal: the batch is row `start`, and it must not count.
-    """
+    """A batch: the rows from `start` to `stop` of the shard's order."""
 
     shard: int
     start: int
@@ -41,33 +38,27 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """Which part of an epoch is this process's, of `world` processes that train one model."""
+    """Which part of every batch is this process's, the rank's, of `world` processes that train one model."""
 
     rank: int = 0
     world: int = 1
 
-    def steps(self, batches: int) -> int:
-        """How many batches each rank takes of an epoch's: the same for all."""
-        return batches // self.world + batches % self.world
+    def of(self, rows: int) -> tuple[slice, bool]:
+        """This rank's rows of a batch of so many, at least one, and whether they count.
 
-    def of(self, plan: Sequence[Place]) -> list[Place]:
-        """This rank's batches: a stretch of the plan, so that it reads few shards, and its piece of each one left over.
-
-        Over all ranks every row is there once.
+        Over all ranks every row counts once. Where there are fewer rows than ranks, some have one that must not count.
         """
-        each = len(plan) // self.world
-        left_over = plan[self.world * each :]
-        return [*plan[self.rank * each : (self.rank + 1) * each], *map(self._piece, left_over)]
+        start, stop = (rows * rank // self.world for rank in (self.rank, self.rank + 1))
+        return slice(start, max(stop, start + 1)), start < stop
 
-    def _piece(self, place: Place) -> Place:
-        start, stop = (
-            place.start + (place.stop - place.start) * rank // self.world for rank in (self.rank, self.rank + 1)
-        )
-        return Place(place.shard, start, stop)
+    def evenly(self, rows: int) -> Longs:
+        """This rank's of so many rows, at least one: for every rank as many, at the end the last row again."""
+        each = -(-rows // self.world)
+        return np.minimum(np.arange(self.rank * each, (self.rank + 1) * each), rows - 1)
 
 
 ALONE = Share()
-"""All of the epoch."""
+"""All of every batch."""
 
 
 def count_batches(rows_S: Sequence[int], size: int) -> int:

@@ -14,8 +14,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from shortlist.core.errors import DataError, EnvironmentFault, Problem, RecipeError
-from shortlist.core.extras import need
+from shortlist.core.addresses import file_system
+from shortlist.core.errors import DataError, Problem, RecipeError
 from shortlist.core.files import disk_is_full, sha256
 from shortlist.data.event_shard import EventShard
 from shortlist.data.event_shards import OPEN
@@ -52,11 +52,12 @@ def upload(folder: Path, names: Sequence[str], url: str | None) -> dict[str, Any
     if url is None:
         return {}
     place = Place(url)
-    shards = [asdict(_upload(place, folder / name)) for name in names]
+    shards = [asdict(upload_shard(place, folder / name)) for name in names]
     return {REMOTE: {"url": url, "shards": shards}}
 
 
-def _upload(place: Place, path: Path) -> RemoteShard:
+def upload_shard(place: Place, path: Path) -> RemoteShard:
+    """Move one shard to `place`, under a name of its content."""
     facts = ShardFacts.of(EventShard.of(path.name, read_batch(path)))
     digest = sha256(path)
     shard = RemoteShard(
@@ -75,16 +76,8 @@ class Place:
     """A folder on a file system that fsspec knows."""
 
     def __init__(self, url: str) -> None:
-        fsspec = need("fsspec", "remote", f"compute.shards = {url!r}")
         self.url = url.rstrip("/")
-        try:
-            self._files, self._folder = fsspec.url_to_fs(self.url)
-        except ImportError as error:
-            raise EnvironmentFault(
-                f"compute.shards = {url!r}: {error}. S3 comes with: pip install 'shortlist[remote]'"
-            ) from error
-        except ValueError as error:
-            raise RecipeError([Problem("compute.shards", f"{url!r} is no place that fsspec knows: {error}")]) from error
+        self._files, self._folder = file_system(self.url, "compute.shards")
 
     def put(self, path: Path, shard: RemoteShard) -> None:
         """Upload a file, unless an earlier attempt has done so; DataError if that cannot be done."""

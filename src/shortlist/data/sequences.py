@@ -6,7 +6,7 @@ that no event asks with a short past every time. Irrelevant events are read and 
 first event nothing asks for the first target: what a user without a history is answered with is learned like the rest.
 
 Legend: n training rows of a shard, T targets among them, U users of a shard that have a target, W windows of a shard,
-B windows of a batch, L width of a batch, P questions of a batch.
+B windows of a rank's part of a batch, L width of a batch, P their questions, G those of the whole batch.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import numpy.typing as npt
 from shortlist.core.seeding import stream
 from shortlist.data.event_rows import in_plan_order
 from shortlist.data.event_shard import EventShard, trimmed_width
-from shortlist.data.order import TOGETHER, Place, ShardOrder, block_size, count_batches, plan_epoch
+from shortlist.data.order import ALONE, TOGETHER, Place, ShardOrder, Share, block_size, count_batches, plan_epoch
 from shortlist.data.prepared import Prepared
 from shortlist.features.past import past_planes
 from shortlist.features.rows import Floats, HistoryRows, Ints, Longs
@@ -30,7 +30,7 @@ from shortlist.schema import Side, Split
 
 @dataclass(frozen=True, slots=True)
 class SequenceRows:
-    """B windows and the P questions that they ask."""
+    """This rank's B windows and the P questions that they ask, of G in the whole batch."""
 
     number: int
     """Of the batch in its epoch."""
@@ -38,15 +38,17 @@ class SequenceRows:
     """The events of each window. The age of each is what it was when the question after it was asked."""
     place_P: Longs
     """After which event each question is asked, its place among the B x L; only of those that follow an event."""
-    item_P: Ints
+    item_G: Ints
     """Item rows that are asked for; first of the questions that follow an event, then of those that follow nothing."""
-    user_P: Ints
+    user_G: Ints
+    mine_P: Longs
+    """Which of the G are asked by the B windows; in the same order."""
     weight_P: Floats
 
     @property
     def unprompted(self) -> int:
         """How many questions follow nothing."""
-        return len(self.item_P) - len(self.place_P)
+        return len(self.mine_P) - len(self.place_P)
 
 
 class EventSequences:
@@ -80,16 +82,16 @@ class EventSequences:
         return count_batches(self.windows_S, size)
 
     def batches(
-        self, size: int, seed: int, epoch: int, *, start: int = 0, buckets: bool = False
+        self, size: int, seed: int, epoch: int, *, start: int = 0, buckets: bool = False, share: Share = ALONE
     ) -> Iterator[SequenceRows]:
-        """Batches of at most `size` windows of one shard, from number `start` on.
+        """This rank's part of batches of at most `size` windows of one shard, from number `start` on.
 
         `buckets` puts windows of like lengths into one batch.
         """
         reading = _Reading(self, size, seed, epoch, buckets)
         plan = plan_epoch(self.windows_S, size, seed, epoch)[start:]
         for number, place in enumerate(in_plan_order(self.prepared, plan), start):
-            yield reading.rows(number, place)
+            yield reading.rows(number, place, share)
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,12 +195,12 @@ class _Reading:
         self._block_of: tuple[int, int] | None = None
         self._block_W: Longs = np.zeros(0, np.int64)
 
-    def rows(self, number: int, place: Place) -> SequenceRows:
-        """The batch at a place of the plan."""
+    def rows(self, number: int, place: Place, share: Share) -> SequenceRows:
+        """A rank's part of the batch at a place of the plan."""
         shard, windows = self.sequences.prepared.shards[place.shard], self._windows_of(place.shard)
         block, first = divmod(place.start, block_size(self.size))
         window_B = self._block(place.shard, block)[first : first + place.stop - place.start]
-        return self._asked(number, shard, windows, window_B)
+        return self._asked(number, shard, windows, window_B, share)
 
     def _block(self, shard: int, number: int) -> Longs:
         if self._block_of != (shard, number):
@@ -218,24 +220,28 @@ class _Reading:
             self._windows[shard] = _Windows.of(users, self.sequences.length, random)
         return self._windows[shard]
 
-    def _asked(self, number: int, shard: EventShard, windows: _Windows, window_B: Longs) -> SequenceRows:
+    def _asked(self, number: int, shard: EventShard, windows: _Windows, window_W: Longs, share: Share) -> SequenceRows:
         """The events of the windows, and what is asked for after each of them."""
-        users, states_B = windows.users, windows.states_W.take(window_B)
-        width = trimmed_width(states_B, self.sequences.length)
-        place_BL = windows.start_W.take(window_B)[:, None] + np.arange(width)
+        users, states_W = windows.users, windows.states_W.take(window_W)
+        width = trimmed_width(states_W, self.sequences.length)
+        place_WL = windows.start_W.take(window_W)[:, None] + np.arange(width)
         # Beyond its events a window reads its shard's last one, which is masked.
-        place_BL = np.minimum(place_BL, len(users.row_n) - 1)
-        inside_BL = np.arange(width) < states_B[:, None]
-        first_B = window_B[windows.is_first_W.take(window_B)]
-        target_P = np.concatenate([users.next_n[place_BL[inside_BL]], users.first_U[windows.user_W[first_B]]])
-        asked_P = users.row_T[target_P]
+        place_WL = np.minimum(place_WL, len(users.row_n) - 1)
+        inside_WL = np.arange(width) < states_W[:, None]
+        is_first_W = windows.is_first_W.take(window_W)
+        first_W = window_W[is_first_W]
+        target_G = np.concatenate([users.next_n[place_WL[inside_WL]], users.first_U[windows.user_W[first_W]]])
+        asked_G = users.row_T[target_G]
+        mine, counts = share.of(len(window_W))
+        mine_P = _questions_of(mine, states_W, is_first_W)
         return SequenceRows(
             number=number,
-            history=self._history(shard, users, place_BL, inside_BL),
-            place_P=np.flatnonzero(inside_BL),
-            item_P=shard.item.take(asked_P),
-            user_P=shard.user.take(asked_P),
-            weight_P=users.weight_T[target_P],
+            history=self._history(shard, users, place_WL[mine], inside_WL[mine]),
+            place_P=np.flatnonzero(inside_WL[mine]),
+            item_G=shard.item.take(asked_G),
+            user_G=shard.user.take(asked_G),
+            mine_P=mine_P,
+            weight_P=users.weight_T[target_G[mine_P]] * np.float32(counts),
         )
 
     def _history(
@@ -252,3 +258,11 @@ class _Reading:
         age_BL = shard.time.take(users.row_T.take(target_BL)) - shard.time.take(row_BL)
         type_BL = None if shard.event is None else shard.event.take(row_BL)
         return HistoryRows.each(ids_BL, length_B, past_planes(past, type_BL, age_BL, inside_BL))
+
+
+def _questions_of(mine: slice, states_W: Ints | Longs, is_first_W: npt.NDArray[np.bool_]) -> Longs:
+    """mine_P: the questions of some of a batch's windows, among those of all; those that follow nothing come last."""
+    asked_before, nothing_before = states_W[: mine.start].sum(), is_first_W[: mine.start].sum()
+    prompted_P = asked_before + np.arange(states_W[mine].sum())
+    unprompted_P = states_W.sum() + nothing_before + np.arange(is_first_W[mine].sum())
+    return np.concatenate([prompted_P, unprompted_P]).astype(np.int64)

@@ -8,6 +8,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from shortlist.nn.ranks import total
+
 
 def known_rows(target_B: Tensor, weight_B: Tensor) -> tuple[Tensor, Tensor]:
     """Targets and weights in float32, both 0 where a row does not tell its target (it is not a number)."""
@@ -16,5 +18,6 @@ def known_rows(target_B: Tensor, weight_B: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def weighted_mean(loss_B: Tensor, weight_B: Tensor) -> Tensor:
-    """A scalar; 0 where no row has weight."""
-    return (loss_B * weight_B).sum() / weight_B.sum().clamp(min=torch.finfo(weight_B.dtype).tiny)
+    """A scalar, over the rows of all ranks where several train together; 0 where no row has weight."""
+    loss, weight = total((loss_B * weight_B).sum(), weight_B.sum())
+    return loss / weight.clamp(min=torch.finfo(weight_B.dtype).tiny)

@@ -86,6 +86,21 @@ class Batch:
         )
 
 
+def paired(requests: Batch, items: Batch, request_M: Tensor) -> Batch:
+    """M rows: each of the items beside the request, one of U, that `request_M` says; histories are shared."""
+    bags = {
+        name: Bag(bag.values_BH.index_select(0, request_M), bag.length_B.index_select(0, request_M))
+        for name, bag in requests.bags.items()
+    }
+    past = requests.history
+    return Batch(
+        torch.cat([requests.ids_BF.index_select(0, request_M), items.ids_BF], dim=1),
+        torch.cat([requests.numbers_BN.index_select(0, request_M), items.numbers_BN], dim=1),
+        {**bags, **items.bags},
+        None if past is None else History(past.events, past.of_B.index_select(0, request_M), past.past_ULP),
+    )
+
+
 def _history(named: Mapping[str, Tensor]) -> History:
     events = Bag(named["history.ids"], named["history.length"])
     return History(events, named["history.of"], named.get("history.past"))

@@ -111,7 +111,7 @@ class StackedEmbedding(nn.Module):
         shift = place.start - place.offset
         rows_BH = known_BH + shift if shift else known_BH
         if torch.compiler.is_exporting():
-            return summed(self._rows(rows_BH) * weight_BH[..., None])
+            return _weighted_sum(self._rows(rows_BH), weight_BH)
         self._begin(rows_BH)
         return functional.embedding_bag(
             rows_BH,
@@ -157,6 +157,14 @@ def summed(vectors_BHD: Tensor) -> Tensor:
         # ONNX Runtime adds up the rows of a matrix many times as fast as the same numbers along a middle axis.
         return vectors_BHD.squeeze(-1).sum(1, keepdim=True)
     return vectors_BHD.sum(1)
+
+
+def _weighted_sum(vectors_BHD: Tensor, weight_BH: Tensor) -> Tensor:
+    """The sum [B, D] of vectors, each by its weight, as ONNX Runtime computes it soonest."""
+    if vectors_BHD.shape[-1] == 1:
+        return summed(vectors_BHD * weight_BH[..., None])
+    # One product a row reads the vectors once; multiplied first and added up then they are written and read again.
+    return torch.bmm(weight_BH[:, None], vectors_BHD).squeeze(1)
 
 
 def _place(column: Column, start: int, remainders: int) -> tuple[Place, int]:

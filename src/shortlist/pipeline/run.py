@@ -186,9 +186,18 @@ class Run:
 
     def _train_ranking(self, draft: Path, checkpoints: Path, reporter: Reporter) -> dict[str, Any]:
         with span("import"):
-            from shortlist.training.stages import train_ranking
+            from shortlist.training.launch.train import train
+            from shortlist.training.launch.work import Work
 
-        train_ranking(self.prepared, self.recipe, draft, checkpoints, reporter, self.negatives())
+        work = Work(
+            prepared=self.prepared,
+            recipe=self.recipe,
+            stage="ranking",
+            folder=draft,
+            checkpoints=checkpoints,
+            candidates_UK=self.negatives(),
+        )
+        train(work, reporter)
         return {}
 
     def _checkpoints(self, stage: Stage) -> Path:

@@ -42,13 +42,17 @@ def train_source(
     with span("import"):
         from shortlist.export.towers import export_towers
         from shortlist.models.catalogue import is_fitted
-        from shortlist.training.stages import fit_retrieval, train_retrieval
+        from shortlist.training.launch.train import train
+        from shortlist.training.launch.work import Work
+        from shortlist.training.stages import fit_retrieval, load_retrieval
 
     settings, reporter = sources_of(recipe)[stage], Renamed(reporter, stage)
     if is_fitted(settings.model):
         return {"valid": fit_retrieval(prepared, recipe, settings, folder / _EXPORTED, reporter)}
-    model = train_retrieval(prepared, recipe, settings, folder, checkpoints(), reporter)
+    work = Work(prepared=prepared, recipe=recipe, stage=stage, folder=folder, checkpoints=checkpoints())
+    train(work, reporter)
     with span("export"):
+        model = load_retrieval(prepared, settings, folder)
         return {"parity": export_towers(model, prepared, recipe, folder / _EXPORTED)}
 
 

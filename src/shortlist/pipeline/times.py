@@ -18,6 +18,7 @@ PARTS = (
     "load",
     "embed",
     "dense",
+    "communicate",
     "optimiser",
     "checkpoint",
     "validate",
@@ -25,7 +26,8 @@ PARTS = (
     "evaluate",
     "other",
 )
-"""Rows of the table. `import` is loading packages; `other` is what no span covers: setting models and their training
+"""Rows of the table. `import` is loading packages; `communicate` what processes that train together tell
+one another, the waiting for one another included; `other` is what no span covers: setting models and their training
 up, and whatever lies between the stages."""
 
 

@@ -120,7 +120,8 @@ def _ranking_of_several(recipe: Recipe) -> Ranking:
 
 def _trained(run: Run, ranking: Ranking, target: Target, candidates_UK: Ints | None) -> Path:
     """The folder of the target's twin, trained unless that is done and nothing it depends on has changed."""
-    from shortlist.training.stages import train_ranking
+    from shortlist.training.launch.train import train
+    from shortlist.training.launch.work import Work
 
     started = time.perf_counter()
     folder, reporter = run.folder / FOLDER / target.name, Renamed(run.reporter, "alone", f"{target.name}: ")
@@ -134,7 +135,16 @@ def _trained(run: Run, ranking: Ranking, target: Target, candidates_UK: Ints | N
     settings = ranking.model_copy(update={"loss_weights": {}})
     recipe = run.recipe.model_copy(update={"ranking": settings})
     with whole_folder(folder) as draft:
-        train_ranking(run.prepared, recipe, draft, checkpoints, reporter, candidates_UK, only=target)
+        work = Work(
+            prepared=run.prepared,
+            recipe=recipe,
+            stage="ranking",
+            folder=draft,
+            checkpoints=checkpoints,
+            candidates_UK=candidates_UK,
+            only=target,
+        )
+        train(work, reporter)
         write_json(draft / left.name, {"fingerprint": inputs, "seconds": round(time.perf_counter() - started, 3)})
     remove_folder(checkpoints_folder(folder))
     return folder

@@ -121,8 +121,13 @@ class Compute(Settings):
     """Engine for the tables."""
     spark_master: str = "local[2]"
     """Master of the Spark session, for `spark`, when no session exists yet."""
+    launcher: Literal["torchrun", "spark"] = "torchrun"
+    """Where several processes train: on this machine, or as tasks of the Spark cluster at `spark_master`."""
+    processes: int = Field(1, ge=1)
+    """How many train one model together. Each takes its part of every batch of `batch_size`, so that the result is that
+    of one process but for rounding and dropout."""
     threads: int | None = Field(None, ge=1)
-    """Threads for tables and training; default: all cores of the machine."""
+    """Threads for tables and training, of each process; default: all cores of the machine, shared by its processes."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where models train; auto takes a GPU when there is one."""
     precision: Literal["auto", "fp32", "tf32", "bf16", "fp16"] = "auto"

@@ -3,8 +3,11 @@
 Negatives are drawn in the loader's thread, as numbers of items. The items of a batch, each once, are encoded together
 with its requests, and scores are made of both some rows at a time: for the scores of all of them there may be no room.
 
-Legend: P rows (events of a batch, or positions of its sequences), p some of them, C distinct items of a batch, N of
-them that are negatives of all rows, M negatives of each row, D dim, n pairs.
+Where several processes train together, the contrast is that of the whole batch: each draws all of it, encodes its part
+of the distinct items, gets the vectors of the rest from the others, and has the loss of its own rows.
+
+Legend: G rows of a batch (events, or positions of sequences), P those of this process, p some of them, C distinct items
+of a batch, N of them that are negatives of all rows, M negatives of each row, D dim, n pairs.
 """
 
 from __future__ import annotations
@@ -20,8 +23,9 @@ from torch import Tensor
 
 from shortlist.core.errors import UserError
 from shortlist.core.seeding import stream
-from shortlist.data.item_negatives import DrawnItems, ItemDraws
+from shortlist.data.item_negatives import ItemDraws
 from shortlist.data.loader import Gather
+from shortlist.data.order import Share
 from shortlist.features.rows import Floats, Ints, Longs, RaggedBag
 from shortlist.losses.bpr import bpr
 from shortlist.losses.ccl import ccl
@@ -29,6 +33,7 @@ from shortlist.losses.gbce import gbce
 from shortlist.losses.softmax import softmax
 from shortlist.models.base import RetrievalModel, SequenceModel
 from shortlist.nn.batch import Batch, tensor
+from shortlist.nn.ranks import rank, together, total, world
 from shortlist.recipe.retrieval import Retrieval
 
 CHUNK = 2**22
@@ -96,9 +101,11 @@ class Drawn:
     """The items of one batch, on the model's device. Made by `Contrast.draw`, read by `Contrast.loss` alone."""
 
     items: Batch
-    """Features of the C distinct items."""
+    """Features of this process's part of the distinct items."""
+    count: int
+    """C, how many distinct items there are."""
     positive_P: Tensor
-    """The place of each row's own item among them."""
+    """The place of each row's own item among the C."""
     weight_P: Tensor
     negatives: _ForAll | _ForEach
 
@@ -125,44 +132,47 @@ class Contrast:
         self.gather = gather
         self.seed = seed
         self.device = device
+        self.share = Share(rank(), world())
         self.draws = ItemDraws(settings.negatives, count_I)
         self.of_rows = _row_loss(settings, model, self.draws)
         # Cosines have a margin of their own. Of the hardest nobody knows how likely they were.
         self.temperature = 1.0 if settings.loss == "ccl" else model.temperature()
         self.corrected = settings.negatives.logq if settings.loss == "softmax" and not settings.negatives.hard else 0.0
 
-    def draw(self, item_P: Ints, user_P: Ints, weight_P: Floats, *, epoch: int, batch: int) -> Drawn:
-        """What the rows are contrasted with; for the loader's thread. Fixed by the seed, `epoch` and `batch`.
+    def draw(self, item_G: Ints, user_G: Ints, mine_P: Longs, weight_P: Floats, *, epoch: int, batch: int) -> Drawn:
+        """What rows of a batch are contrasted with; for the loader's thread. Fixed by the seed, `epoch` and `batch`.
 
-        `item_P` are rows of the item table, from 1 on: what each row's query should find. `user_P` are any numbers that
+        `item_G` are rows of the item table, from 1 on: what each row's query should find. `user_G` are any numbers that
         tell users apart: what the same user chose at another row of the batch is no negative of a row (unless the
-        recipe's `negatives.masked` says otherwise). There is at least one row.
+        recipe's `negatives.masked` says otherwise). `mine_P` are the rows of this process, of which there is one.
         """
         random = stream(self.seed, "item negatives", epoch, batch)
         if self.masked == "item":
-            user_P = np.arange(len(item_P), dtype=np.int32)
-        found = (self._for_all if self.settings.shared else self._for_each)(item_P, user_P, random)
+            user_G = np.arange(len(item_G), dtype=np.int32)
+        found = (self._for_all if self.settings.shared else self._for_each)(item_G, user_G, mine_P, random)
         items, positive_P, negatives = found
         return Drawn(
-            items=self._catalogue if self.settings.source == "catalogue" else self.gather.item(items),
+            items=self._catalogue if self.settings.source == "catalogue" else self._encoded_here(items),
+            count=len(items),
             positive_P=tensor(positive_P, self.device),
             weight_P=tensor(weight_P, self.device),
             negatives=negatives,
         )
 
     def loss(self, query_PD: Tensor, drawn: Drawn) -> Tensor:
-        """Mean over the rows, by weight; a scalar, 0 where no row has weight. Rows in the order of `draw`.
+        """Mean over the rows of all processes, by weight; a scalar, 0 where no row has weight. Rows as in `draw`.
 
         Encodes the batch's distinct items once, by `model.candidate`. The scores are made some rows at a time.
         """
-        vectors_CD = self.model.candidate(drawn.items)
+        vectors_CD = together(self.model.candidate(drawn.items))[: drawn.count]
         chunk = CHUNK_OF_GPU if query_PD.device.type == "cuda" else CHUNK
         size = max(chunk // drawn.negatives.width(query_PD.shape[1]), 1)
         # In float32, also of a model that computes its vectors in a lower precision.
         with torch.autocast(query_PD.device.type, enabled=False):
             part = partial(self._part, drawn)
-            total = _some_rows_at_a_time(query_PD.float(), vectors_CD.float(), part, size)
-        return total / drawn.weight_P.sum().clamp(min=torch.finfo(torch.float32).tiny)
+            of_rows = _some_rows_at_a_time(query_PD.float(), vectors_CD.float(), part, size)
+        loss, weight = total(of_rows, drawn.weight_P.sum())
+        return loss / weight.clamp(min=torch.finfo(torch.float32).tiny)
 
     def _part(self, drawn: Drawn, query_pD: Tensor, vectors_CD: Tensor, rows: slice) -> Tensor:
         """The sum of some rows' losses, each by its weight."""
@@ -178,37 +188,46 @@ class Contrast:
 
     @cached_property
     def _catalogue(self) -> Batch:
-        """Features of every item."""
-        return self.gather.item(np.arange(1, self.draws.items + 1))
+        """Features of every item that this process encodes."""
+        return self._encoded_here(np.arange(1, self.draws.items + 1))
 
-    def _for_all(self, item_P: Ints, user_P: Ints, random: np.random.Generator) -> tuple[Ints, Longs, _ForAll]:
+    def _encoded_here(self, items: Ints | Longs) -> Batch:
+        """Features of this process's part of the items, as many as every other's."""
+        return self.gather.item(items[self.share.evenly(len(items))])
+
+    def _for_all(
+        self, item_G: Ints, user_G: Ints, mine_P: Longs, random: np.random.Generator
+    ) -> tuple[Ints, Longs, _ForAll]:
         """The C items, each row's own among them, and which of them are whose negatives."""
-        own = np.unique(item_P)
-        drawn = self.draws.for_all(own, len(item_P), random)
+        own = np.unique(item_G)
+        drawn = self.draws.for_all(own, len(item_G), random)
         others = np.setdiff1d(own, drawn.item, assume_unique=True)
         items = np.concatenate([others, drawn.item])
         place_I = self._places(items)
-        chosen_U, of_P = _chosen(item_P, user_P)
-        value_n, offsets_P = chosen_U.places(of_P)
-        row = np.repeat(np.arange(len(item_P)), np.diff(offsets_P))
+        chosen_U, of_G = _chosen(item_G, user_G)
+        value_n, offsets_P = chosen_U.places(of_G[mine_P])
+        row = np.repeat(np.arange(len(mine_P)), np.diff(offsets_P))
         # What a user chose matters where it is one of the N.
         item = place_I[chosen_U.values[value_n]] - len(others)
         row, item = row[item >= 0], item[item >= 0]
-        ends_P = np.cumsum(np.bincount(row, minlength=len(item_P)))
+        ends_P = np.cumsum(np.bincount(row, minlength=len(mine_P)))
         log_q_N, of_row_n, item_n = (tensor(array, self.device) for array in (drawn.log_q, row, item))
         offsets_P = np.concatenate([np.zeros(1, np.int64), ends_P])
-        return items, place_I[item_P], _ForAll(len(others), log_q_N, of_row_n, item_n, offsets_P)
+        return items, place_I[item_G[mine_P]], _ForAll(len(others), log_q_N, of_row_n, item_n, offsets_P)
 
-    def _for_each(self, item_P: Ints, user_P: Ints, random: np.random.Generator) -> tuple[Ints, Longs, _ForEach]:
+    def _for_each(
+        self, item_G: Ints, user_G: Ints, mine_P: Longs, random: np.random.Generator
+    ) -> tuple[Ints, Longs, _ForEach]:
         """The same of each row's own negatives."""
-        drawn = self.draws.for_each(len(item_P), random)
+        drawn = self.draws.for_each(len(item_G), random)
         # By marks, for sorting takes longer.
         is_there_I = np.zeros(self.draws.items + 1, bool)
-        is_there_I[item_P] = is_there_I[drawn.item] = True
+        is_there_I[item_G] = is_there_I[drawn.item] = True
         items = np.flatnonzero(is_there_I).astype(np.int32)
         place_I = self._places(items)
-        arrays = (place_I[drawn.item], drawn.log_q, _among_chosen(drawn, item_P, user_P))
-        return items, place_I[item_P], _ForEach(*(tensor(array, self.device) for array in arrays))
+        item_PM, log_q_PM = drawn.item[mine_P], drawn.log_q[mine_P]
+        arrays = (place_I[item_PM], log_q_PM, _among_chosen(item_PM, item_G, user_G, mine_P))
+        return items, place_I[item_G[mine_P]], _ForEach(*(tensor(array, self.device) for array in arrays))
 
     def _places(self, items: Ints) -> Longs:
         """For each row of the item table its place among `items`; anything for those that are not."""
@@ -217,21 +236,21 @@ class Contrast:
         return place_I
 
 
-def _chosen(item_P: Ints, user_P: Ints) -> tuple[RaggedBag, Longs]:
+def _chosen(item_G: Ints, user_G: Ints) -> tuple[RaggedBag, Longs]:
     """The distinct items that each user chose in this batch, and each row's user among them."""
-    user, of_P = np.unique(user_P, return_inverse=True)
-    width = np.int64(item_P.max()) + 1
-    key_n = np.unique(of_P * width + item_P)
+    user, of_G = np.unique(user_G, return_inverse=True)
+    width = np.int64(item_G.max()) + 1
+    key_n = np.unique(of_G * width + item_G)
     counts_U = np.bincount(key_n // width, minlength=len(user))
     offsets_U = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts_U)])
-    return RaggedBag((key_n % width).astype(np.int32), offsets_U), of_P
+    return RaggedBag((key_n % width).astype(np.int32), offsets_U), of_G
 
 
-def _among_chosen(drawn: DrawnItems, item_P: Ints, user_P: Ints) -> np.ndarray[Any, np.dtype[np.bool_]]:
+def _among_chosen(drawn_PM: Ints, item_G: Ints, user_G: Ints, mine_P: Longs) -> np.ndarray[Any, np.dtype[np.bool_]]:
     """positive_PM: whether an item that was drawn for a row is one that its user chose in this batch."""
-    width = np.int64(max(item_P.max(), drawn.item.max())) + 1
-    chosen_n = np.sort(user_P * width + item_P)
-    key_PM = user_P[:, None] * width + drawn.item
+    width = np.int64(max(item_G.max(), drawn_PM.max())) + 1
+    chosen_n = np.sort(user_G * width + item_G)
+    key_PM = user_G[mine_P, None] * width + drawn_PM
     place_PM = np.minimum(np.searchsorted(chosen_n, key_PM), len(chosen_n) - 1)
     return np.asarray(chosen_n[place_PM] == key_PM)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import torch
 
 from shortlist.core.errors import EnvironmentFault
@@ -16,14 +18,31 @@ def choose_device(compute: Compute) -> torch.device:
         raise EnvironmentFault(
             'compute.device = "cuda", but torch finds no GPU here. Use device = "auto", or run where there is one.'
         )
-    return torch.device("cuda" if available and compute.device != "cpu" else "cpu")
+    if not available or compute.device == "cpu":
+        return torch.device("cpu")
+    here, processes = _on_this_host()
+    if processes == 1:
+        return torch.device("cuda")
+    found = torch.cuda.device_count()
+    if here >= found:
+        raise EnvironmentFault(
+            f"process {here + 1} of this host has no GPU of its own: {found} found here. Set compute.processes to at "
+            'most as many on each host, or compute.device = "cpu".'
+        )
+    return torch.device("cuda", here)
 
 
 def set_threads(compute: Compute) -> int:
-    """Fix the number of torch threads; returns it."""
-    threads = cpu_threads(compute.threads)
+    """Fix the number of torch threads; returns it. Processes that train together on one host share its CPUs."""
+    _, processes = _on_this_host()
+    threads = compute.threads or max(cpu_threads(None) // processes, 1)
     torch.set_num_threads(threads)
     return threads
+
+
+def _on_this_host() -> tuple[int, int]:
+    """This process's number among those of its host that train together, and how many they are: as torchrun says it."""
+    return int(os.environ.get("LOCAL_RANK", "0")), int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
 
 
 def batches_ahead(compute: Compute, device: torch.device) -> int:

@@ -1,6 +1,7 @@
 """The fit loop: epochs, validation, early stopping, the best epoch kept, and going on after a crash.
 
-It knows no model and no loss.
+It knows no model and no loss. Where several processes train together each of them runs it: they add up their gradients,
+do as the first one decides, and the first one alone writes.
 """
 
 from __future__ import annotations
@@ -18,9 +19,12 @@ from torch import Tensor, nn
 from shortlist.core.errors import DataError
 from shortlist.core.profile import span
 from shortlist.core.progress import Reporter
+from shortlist.core.seeding import stream
+from shortlist.nn.ranks import agreed, first_then_others, rank, world
 from shortlist.recipe.training import Training
 from shortlist.training.checkpoint import Best, Checkpoints
 from shortlist.training.clipping import clip_norm
+from shortlist.training.exchange import exchange
 from shortlist.training.look_ups import spans_of_look_ups, wait_if_recording
 from shortlist.training.precision import Precision
 from shortlist.training.schedule import RateSchedule
@@ -57,7 +61,7 @@ class Task(Protocol[Step]):
         """The batches of an epoch from number `start` on, each with the rows it counts for."""
 
     def loss(self, step: Step) -> Tensor:
-        """A scalar."""
+        """A scalar, of the whole batch; its gradients are those of this process's part of it."""
 
     def validate(self) -> dict[str, float]:
         """Validation metrics by name."""
@@ -145,6 +149,7 @@ class _Fit(Generic[Step]):
         self.checkpoints = checkpoints
         self.precision = precision
         self.scaler = precision.scaler()
+        self.seed = torch.initial_seed()
         self.schedule = self._schedule()
         self.progress = Progress()
 
@@ -159,7 +164,8 @@ class _Fit(Generic[Step]):
                 f"{self.task.name}: after the first epoch the loss or the validation {self.task.metric} is not a "
                 "number. Lower the learning rate, or look for extreme values in the numeric columns."
             )
-        self.task.model.load_state_dict(self.checkpoints.best(), strict=False)
+        if rank() == 0:
+            self.task.model.load_state_dict(self.checkpoints.best(), strict=False)
         return now.history
 
     def _schedule(self) -> RateSchedule:
@@ -176,7 +182,7 @@ class _Fit(Generic[Step]):
             "seconds": round(now.seconds, 3),
             "rows_per_s": round(now.rows / now.seconds),
         }
-        score = self._validate(entry)
+        score = agreed(self._validate(entry))
         if not math.isfinite(score):
             said = f"stopped: epoch {now.epoch + 1} gave {self.task.metric} {score}, loss {entry['train_loss']}"
             self.reporter.say(self.task.name, said)
@@ -213,7 +219,7 @@ class _Fit(Generic[Step]):
                 now.step += 1
                 now.seconds = before + time.perf_counter() - started
                 show()
-                if self.checkpoints.due():
+                if rank() == 0 and self.checkpoints.due():
                     self._save()
         now.seconds = before + time.perf_counter() - started
 
@@ -237,10 +243,12 @@ class _Fit(Generic[Step]):
         """Forward, backward and update; the loss."""
         for optimiser in self.optimisers:
             optimiser.zero_grad(set_to_none=True)
+        self._seed()
         with span("dense"):
             loss = self.task.loss(step)
             self.scaler.scale(loss).backward()
             wait_if_recording(loss.device)
+        exchange(self.task.model.parameters())
         with span("optimiser"):
             whole = self._unscale()
             if whole:
@@ -251,6 +259,14 @@ class _Fit(Generic[Step]):
             wait_if_recording(loss.device)
         # A batch that overflowed in fp16 was left out, and says nothing of the model.
         return loss.detach() if whole else torch.zeros_like(loss)
+
+    def _seed(self) -> None:
+        """Where several processes train together, the dropout of each follows from the step and its rank.
+
+        So a checkpoint needs to know of one random state alone, and any number of processes goes on from it.
+        """
+        if world() > 1:
+            torch.manual_seed(int(stream(self.seed, "dropout", self.progress.step, rank()).integers(2**62)))
 
     def _unscale(self) -> bool:
         """Take the loss scale out of all gradients; False where one of them overflowed, and no optimiser may step.
@@ -282,7 +298,9 @@ class _Fit(Generic[Step]):
         return float(entry["valid"][self.task.metric])
 
     def _save(self, is_best: bool = False) -> None:
-        """Write a checkpoint."""
+        """Write a checkpoint, for all processes."""
+        if rank() > 0:
+            return
         now = self.progress
         state = {
             "progress": dict(vars(now)),
@@ -298,7 +316,7 @@ class _Fit(Generic[Step]):
 
     def _go_on(self) -> None:
         """Take up the state of the newest checkpoint, if there is one, and say from where."""
-        found = self.checkpoints.latest()
+        found = first_then_others(self.checkpoints.latest)
         if found is None:
             return
         state = found.state

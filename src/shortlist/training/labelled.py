@@ -37,7 +37,7 @@ class Labelled:
     @classmethod
     def of(cls, pairs: RetrievalPairs[Batch], gather: Gather[Batch], device: torch.device) -> Labelled:
         """What a batch of pairs tells."""
-        items, place_B = np.unique(pairs.item_B, return_inverse=True)
+        items, place_B = np.unique(pairs.item_G[pairs.mine_B], return_inverse=True)
         arrays = (place_B, pairs.target_B, pairs.weight_B)
         return cls(gather.item(items), *(tensor(array, device) for array in arrays))
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -13,11 +12,13 @@ from shortlist.core.errors import DataError
 from shortlist.data.event_rows import EventRows
 from shortlist.data.loader import Gather, RankingRows, ranking_rows
 from shortlist.data.negatives import NegativeSampler
+from shortlist.data.order import Share
 from shortlist.data.prefetch import prefetch
 from shortlist.data.prepared import Prepared
 from shortlist.features.rows import Floats, Ints
 from shortlist.models.base import RankingModel
 from shortlist.nn.batch import Batch, Labels, tensor
+from shortlist.nn.ranks import gathered, rank, world
 from shortlist.nn.resident import collect_on
 from shortlist.recipe.ranking import Ranking
 from shortlist.recipe.sections import Recipe
@@ -66,6 +67,7 @@ class RankingTask:
             trim=True,
             collect=collect_on(device),
         )
+        self.share = Share(rank(), world())
         check_values(prepared, settings)
         self.targets = model.inputs.targets or (ANY_EVENT,)
         check_rows(prepared, settings, self.targets)
@@ -87,7 +89,7 @@ class RankingTask:
         return self.train_rows.count_batches(self.settings.batch_size)
 
     def steps(self, epoch: int, start: int = 0) -> Iterator[tuple[int, RankingStep]]:
-        """Batches of training rows with their negatives, from number `start` on."""
+        """This process's part of batches of training rows with their negatives, from number `start` on."""
         keep = self.settings.negatives.keep
         rows = self._rows(self.train_rows, self.train_sampler, epoch, start=start, keep=keep)
         return prefetch(((batch.observed, self._step(batch)) for batch in rows), self.prefetch)
@@ -107,16 +109,17 @@ class RankingTask:
         return found
 
     def predictions(self) -> tuple[Floats, Floats, Floats]:
-        """predicted_NT, targets_NT and weight_N of every validation row."""
+        """predicted_NT, targets_NT and weight_N of every validation row; those of the first process first."""
         parts = []
         rows = self._rows(self.valid_rows, self.valid_sampler, 0, shuffle=False)
         for step in prefetch((self._step(batch) for batch in rows), self.prefetch):
             predicted_BT = predicted(self.model(step.batch), self.targets)
             labels = step.labels
-            parts.append([part.cpu().numpy() for part in (predicted_BT, labels.targets_BT, labels.weight_B)])
+            parts.append([part.cpu() for part in (predicted_BT, labels.targets_BT, labels.weight_B)])
         if not parts:
             raise DataError("no validation rows for the ranker: make split.valid larger")
-        predicted_NT, targets_NT, weight_N = (np.concatenate(part) for part in zip(*parts, strict=True))
+        columns = [torch.cat(gathered(torch.cat(part))) for part in zip(*parts, strict=True)]
+        predicted_NT, targets_NT, weight_N = (column.numpy() for column in columns)
         return predicted_NT, targets_NT[:, self.of_outputs.places], weight_N
 
     def _step(self, rows: RankingRows[Batch]) -> RankingStep:
@@ -145,6 +148,7 @@ class RankingTask:
             keep=keep,
             start=start,
             shuffle=shuffle,
+            share=self.share,
             buckets=self.settings.buckets,
         )
 

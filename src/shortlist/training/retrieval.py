@@ -11,10 +11,12 @@ from torch import Tensor
 from shortlist.core.errors import DataError
 from shortlist.data.event_rows import EventRows
 from shortlist.data.loader import Gather, RetrievalPairs, retrieval_pairs
+from shortlist.data.order import Share
 from shortlist.data.prefetch import prefetch
 from shortlist.data.prepared import Prepared
 from shortlist.models.base import RetrievalModel
 from shortlist.nn.batch import Batch
+from shortlist.nn.ranks import rank, world
 from shortlist.nn.resident import collect_on
 from shortlist.recipe.retrieval import Retrieval
 from shortlist.recipe.sections import Recipe
@@ -55,6 +57,7 @@ class RetrievalTask:
         own_item = not recipe.funnel.exclude_seen
         length, past = model.query_inputs.history_length, bool(model.query_inputs.past)
         self.gather = Gather(prepared, length, own_item=own_item, past=past, trim=True, collect=collect_on(device))
+        self.share = Share(rank(), world())
         self.events = EventRows(prepared, Split.TRAIN, relevant_only=True, with_item=True)
         self.contrast: Contrast | None = None
         if settings.loss == "log_loss":
@@ -78,15 +81,23 @@ class RetrievalTask:
         return self.events.count_batches(self.settings.batch_size)
 
     def steps(self, epoch: int, start: int = 0) -> Iterator[tuple[int, RetrievalStep]]:
-        """Batches of events, from number `start` on."""
-        size, buckets = self.settings.batch_size, self.settings.buckets
-        pairs = retrieval_pairs(self.events, self.gather, size, self.seed, epoch, start=start, buckets=buckets)
-        return prefetch(((len(batch.item_B), self._step(batch, epoch)) for batch in pairs), self.prefetch)
+        """This process's part of batches of events, from number `start` on."""
+        pairs = retrieval_pairs(
+            self.events,
+            self.gather,
+            self.settings.batch_size,
+            self.seed,
+            epoch,
+            start=start,
+            share=self.share,
+            buckets=self.settings.buckets,
+        )
+        return prefetch(((len(batch.item_G), self._step(batch, epoch)) for batch in pairs), self.prefetch)
 
     def _step(self, pairs: RetrievalPairs[Batch], epoch: int) -> RetrievalStep:
         if self.contrast is None:
             return RetrievalStep(pairs.query, Labelled.of(pairs, self.gather, self.device))
-        rows = (pairs.item_B, pairs.user_B, pairs.weight_B)
+        rows = (pairs.item_G, pairs.user_G, pairs.mine_B, pairs.weight_B)
         return RetrievalStep(pairs.query, self.contrast.draw(*rows, epoch=epoch, batch=pairs.number))
 
     def loss(self, step: RetrievalStep) -> Tensor:

@@ -14,12 +14,14 @@ from torch import Tensor
 
 from shortlist.core.errors import DataError
 from shortlist.data.loader import Gather
+from shortlist.data.order import Share
 from shortlist.data.prefetch import prefetch
 from shortlist.data.prepared import Prepared
 from shortlist.data.sequences import EventSequences, SequenceRows
 from shortlist.features.rows import FeatureRows, HistoryRows
 from shortlist.models.base import SequenceModel
 from shortlist.nn.batch import Batch, tensor
+from shortlist.nn.ranks import rank, world
 from shortlist.nn.resident import collect_on
 from shortlist.recipe.retrieval import Retrieval
 from shortlist.recipe.sections import Recipe
@@ -59,6 +61,7 @@ class SequenceTask:
         self.seed = recipe.seed
         self.device = device
         self.prefetch = batches_ahead(recipe.compute, device)
+        self.share = Share(rank(), world())
         own_item, past = not recipe.funnel.exclude_seen, bool(model.query_inputs.past)
         self.sequences = EventSequences(prepared, model.query_inputs.history_length, own_item=own_item, past=past)
         if len(self.sequences) < 2:
@@ -81,17 +84,19 @@ class SequenceTask:
         return self.sequences.count_batches(self.settings.batch_size)
 
     def steps(self, epoch: int, start: int = 0) -> Iterator[tuple[int, SequenceStep]]:
-        """Batches of sequences, from number `start` on."""
+        """This process's part of batches of sequences, from number `start` on."""
         size, buckets = self.settings.batch_size, self.settings.buckets
-        batches = self.sequences.batches(size, self.seed, epoch, start=start, buckets=buckets)
-        return prefetch(((len(rows.item_P), self._step(rows, epoch)) for rows in batches), self.prefetch)
+        batches = self.sequences.batches(size, self.seed, epoch, start=start, buckets=buckets, share=self.share)
+        return prefetch(((len(rows.item_G), self._step(rows, epoch)) for rows in batches), self.prefetch)
 
     def _step(self, rows: SequenceRows, epoch: int) -> SequenceStep:
         return SequenceStep(
             events=Batch.of(_rows(rows.history), self.device),
             place_P=tensor(rows.place_P, self.device),
             unprompted=rows.unprompted,
-            drawn=self.contrast.draw(rows.item_P, rows.user_P, rows.weight_P, epoch=epoch, batch=rows.number),
+            drawn=self.contrast.draw(
+                rows.item_G, rows.user_G, rows.mine_P, rows.weight_P, epoch=epoch, batch=rows.number
+            ),
         )
 
     def loss(self, step: SequenceStep) -> Tensor:

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from shortlist.core.errors import DataError, EnvironmentFault
+from shortlist.core.errors import DataError, EnvironmentFault, UserError
 from shortlist.core.files import fingerprint
 from shortlist.core.profile import span
 from shortlist.core.progress import Reporter
@@ -21,6 +21,7 @@ from shortlist.models.base import RankingModel, RetrievalModel, SequenceModel
 from shortlist.models.catalogue import matrix_model, ranking_model, retrieval_model
 from shortlist.nn.groups import Group
 from shortlist.nn.mapped import MappedTables, tables_mapped_in
+from shortlist.nn.ranks import first_then_others, rank, world
 from shortlist.recipe.ranking import AFTER_TRAINING, Ranking
 from shortlist.recipe.retrieval import Retrieval
 from shortlist.recipe.sections import Recipe
@@ -73,8 +74,8 @@ def build_ranking(prepared: Prepared, settings: Ranking, only: Target | None = N
 
 def train_retrieval(
     prepared: Prepared, recipe: Recipe, settings: Retrieval, folder: Path, checkpoints: Path, reporter: Reporter
-) -> RetrievalModel:
-    """Fit a retrieval model of the recipe, leave its weights in `folder`, and return the best of it, on the CPU.
+) -> None:
+    """Fit a retrieval model of the recipe and leave its weights in `folder`.
 
     `settings` are those of [retrieval] or of one of [sources]. What was begun before, and left checkpoints in the
     folder `checkpoints`, is gone on with.
@@ -91,7 +92,6 @@ def train_retrieval(
     )
     groups: Groups = {"embedding": settings.embedding, "dense": settings.dense}
     _fit(_Stage(task, device, groups, settings, recipe, prepared, reporter), folder, checkpoints)
-    return load_retrieval(prepared, settings, folder)
 
 
 def fit_retrieval(
@@ -177,16 +177,23 @@ class _Stage:
 
 
 def _fit(stage: _Stage, folder: Path, place: Path) -> None:
-    """Fit the stage's model, leave its weights and learning curve in `folder`, and say how it went."""
+    """Fit the stage's model, leave its weights and learning curve in `folder`, and say how it went.
+
+    Of several processes that train it together the first one leaves them, and says so.
+    """
     task, compute, reporter = stage.task, stage.recipe.compute, stage.reporter
     precision = choose_precision(compute, stage.device)
     identity, tables = stage.identity(precision), MappedTables.of(task.model)
-    checkpoints = Checkpoints(place, identity, compute.checkpoint_seconds, reporter, task.name, tables)
+    checkpoints = first_then_others(
+        lambda: Checkpoints(place, identity, compute.checkpoint_seconds, reporter, task.name, tables)
+    )
     optimisers = build_optimisers(task.model, stage.groups)
     if compute.compile:
         compile_layers(task.model, stage.device)
     started = time.perf_counter()
     history = fit(task, optimisers, stage.settings, reporter, checkpoints, precision)
+    if rank() > 0:
+        return
     with span("checkpoint"):
         save_weights(folder, task.model, history)
     reporter.say(task.name, _summary(stage.settings, task.metric, history, time.perf_counter() - started))
@@ -200,6 +207,11 @@ def _tables(recipe: Recipe, device: torch.device, checkpoints: Path) -> Abstract
         raise EnvironmentFault(
             f'compute.embeddings = "mapped" keeps tables in files, and a {device.type} device does not reach them. '
             'Set compute.device = "cpu", or compute.embeddings = "memory".'
+        )
+    if world() > 1:
+        raise UserError(
+            f'compute.embeddings = "mapped" keeps tables in files of one process, and {world()} train together: each '
+            'would change them unseen by the others. Set compute.processes = 1, or compute.embeddings = "memory".'
         )
     return tables_mapped_in(checkpoints / TABLES)
 

@@ -10,11 +10,13 @@ Legend: U held-out users, B of them, I item rows, K candidates, D dim.
 from __future__ import annotations
 
 import numpy as np
+import torch
 
 from shortlist.core.errors import DataError
 from shortlist.data.event_shard import trimmed_width
 from shortlist.data.held_out import HeldOut, hold_out
 from shortlist.data.loader import Gather
+from shortlist.data.order import Share
 from shortlist.data.prepared import Prepared
 from shortlist.features.past import Events
 from shortlist.features.rows import Floats, HistoryRows, Ints, Longs
@@ -25,6 +27,7 @@ from shortlist.metrics.ndcg import ndcg
 from shortlist.metrics.recall import recall
 from shortlist.models.base import RetrievalModel
 from shortlist.nn.batch import Batch
+from shortlist.nn.ranks import added, all_gathered, rank, world
 from shortlist.recipe.sections import Recipe
 from shortlist.schema import Split
 
@@ -69,19 +72,33 @@ class ValidationLists:
         see are other ones, where splits are not by time and where seen items are never recommended.
         """
         index = ExactIndex(_vectors(model, gather), self.eligible_I)
-        parts = []
-        for shard, rows_B, place_B in self.held_out.requests(CHUNK):
+        item_UK = np.zeros((len(self.held_out), self.cutoff), np.int32)
+        share = Share(rank(), world())
+        for shard, rows_G, place_G in self.held_out.requests(CHUNK * share.world):
+            mine, counts = share.of(len(rows_G))
+            if not counts:
+                continue
+            rows_B, place_B = rows_G[mine], place_G[mine]
             history = _latest(gather, self.held_out.history.rows(place_B), shard.time.take(rows_B))
             query_BD = model.query(gather.request(shard, rows_B, history)).cpu().numpy()
-            parts.append(index.search(query_BD, self.cutoff, self.held_out.seen.rows(place_B))[0])
-        return np.concatenate(parts)
+            item_UK[place_B] = index.search(query_BD, self.cutoff, self.held_out.seen.rows(place_B))[0]
+        return _of_all(item_UK)
 
 
 def _vectors(model: RetrievalModel, gather: Gather[Batch]) -> Floats:
     """vectors_ID of the whole item table."""
-    rows_I = np.arange(len(gather.prepared.items))
-    parts = [rows_I[start : start + CHUNK] for start in range(0, len(rows_I), CHUNK)]
-    return np.concatenate([model.candidate(gather.item(part)).cpu().numpy() for part in parts])
+    items = len(gather.prepared.items)
+    mine = Share(rank(), world()).evenly(items)
+    parts = [mine[start : start + CHUNK] for start in range(0, len(mine), CHUNK)]
+    found = torch.cat([model.candidate(gather.item(part)).cpu() for part in parts])
+    vectors_ID: Floats = torch.cat(all_gathered(found))[:items].cpu().numpy()
+    return vectors_ID
+
+
+def _of_all(item_UK: Ints) -> Ints:
+    """What every process has found, each for others of the users, and 0 for the rest."""
+    found: Ints = added(torch.from_numpy(item_UK)).numpy()
+    return found
 
 
 def _latest(gather: Gather[Batch], events: Events, time_B: Longs) -> HistoryRows | None:

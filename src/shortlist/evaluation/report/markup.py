@@ -46,8 +46,8 @@ def pairs(entries: Iterable[tuple[object, object]]) -> Markup:
 
 
 def wrapping(name: str) -> Markup:
-    """A name of the program, such as `average_precision@12`, that may break after an underscore."""
-    return Markup(escape(name).replace("_", "_<wbr>"))
+    """A name of the program, such as `average_precision@12`, that may break after an underscore or a dot."""
+    return Markup(escape(name).replace("_", "_<wbr>").replace(".", ".<wbr>"))
 
 
 def section(name: str, title: str, *content: object) -> Markup:

@@ -17,6 +17,8 @@ _LEGEND = re.compile(r'<span class="swatch (\w+)"[^>]*></span>([^<]*)')
 _BOX = re.compile(r'viewBox="0 0 (\d+) (\d+)"')
 _HEAD = 42
 """Height of what stands above the axes."""
+_MARGIN = 12
+"""On every side: what shows files puts them flush with its own edge."""
 _STYLE = "svg { font-family: system-ui, sans-serif } svg .title { fill: var(--ink); font-weight: 600 }"
 
 
@@ -41,11 +43,12 @@ def _alone(title: str, legend: str, svg: str, style: str) -> str:
     opening, _, content = svg.partition(">")
     box = _BOX.search(opening)
     assert box is not None
-    width, height = int(box[1]), int(box[2]) + _HEAD
-    opening = _BOX.sub(f'viewBox="0 {-_HEAD} {width} {height}"', opening)
+    left, top = -_MARGIN, -_HEAD - _MARGIN
+    width, height = int(box[1]) + 2 * _MARGIN, int(box[2]) + _HEAD + 2 * _MARGIN
+    opening = _BOX.sub(f'viewBox="{left} {top} {width} {height}"', opening)
     head = joined(
         [
-            tag("rect", x=0, y=-_HEAD, width=width, height=height, style="fill: var(--page)"),
+            tag("rect", x=left, y=top, width=width, height=height, style="fill: var(--page)"),
             tag("text", Markup(title), x=0, y=14 - _HEAD, class_="title"),
             _legend(legend),
         ]
