@@ -1,15 +1,20 @@
-"""What all tests share: one thread each, and the real data sets where they are."""
+"""What all tests share: one thread each, real data sets and a browser where they are, a Spark cluster in small."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 # Read by torch and numpy when they are first imported. Without it every process starts a thread a core, and
 # two such processes on a busy machine slow each other down many times over.
@@ -44,3 +49,30 @@ def real_data() -> Callable[[str], Path]:
         return path
 
     return folder
+
+
+# Not for the session: while Playwright runs, nothing else in the process can start an event loop.
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Chromium without a screen; where it or Playwright is absent the test is skipped by name."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not here: pip install playwright")
+    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if found is None:
+        pytest.skip("no Chromium on the PATH: install Debian's package chromium")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def spark_session() -> Iterator[Any]:
+    """A session with two executors, processes of their own; what works on Spark takes the running one."""
+    pytest.importorskip("pyspark", reason="PySpark is not installed: pip install 'shortlist[spark]'")
+    if not (shutil.which("java") or os.environ.get("JAVA_HOME")):
+        pytest.skip("Spark needs Java 17, and there is no java on the path")
+    from shortlist.cluster.session import open_session
+
+    _, session = open_session("local-cluster[2,1,1024]", "compute.spark_master")
+    yield session
+    session.stop()

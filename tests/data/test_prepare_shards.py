@@ -7,8 +7,10 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from shortlist.data.shards import ShardWriter
+from shortlist.data.shards import ShardWriter, shards_of_users
 from shortlist.features.rows import matrix_from_arrow, matrix_to_arrow
 
 
@@ -37,6 +39,24 @@ def test_a_user_is_never_parted(tmp_path: Path, batch: int) -> None:
 @pytest.mark.parametrize("batch", [1, 3, 100])
 def test_a_user_larger_than_a_shard_makes_a_larger_one(tmp_path: Path, batch: int) -> None:
     assert _write(tmp_path, [1, 2, 2, 2, 2, 2, 3, 4], rows=3, batch=batch) == [[1, 2, 2, 2, 2, 2], [3, 4]]
+
+
+@given(events=st.lists(st.integers(0, 9), min_size=1, max_size=40), rows=st.integers(1, 30))
+def test_the_shard_of_each_user_is_known_beforehand(
+    tmp_path_factory: pytest.TempPathFactory, events: list[int], rows: int
+) -> None:
+    users = np.repeat(np.arange(1, len(events) + 1), events).tolist()
+    shard_U = shards_of_users(np.array(events), rows)
+
+    written = _write(tmp_path_factory.mktemp("shards"), users, rows, batch=7)
+
+    assert [sorted({shard_U[user - 1] for user in shard}) for shard in written] == [[n] for n in range(len(written))]
+
+
+def test_users_without_events_open_no_shard() -> None:
+    assert shards_of_users(np.array([4, 5, 0, 0]), rows=4).tolist() == [0, 0, 0, 0]
+    assert shards_of_users(np.array([5, 5, 0]), rows=4).tolist() == [0, 1, 1]
+    assert shards_of_users(np.array([0, 0]), rows=4).tolist() == [0, 0]
 
 
 @pytest.mark.parametrize("batch", [1, 4, 100])

@@ -3,43 +3,43 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from shortlist.core.errors import DataError
 from shortlist.core.files import read_json
+from shortlist.data import shards
 from shortlist.data.prepare import prepare
+from shortlist.data.shards import read_batch
 from shortlist.recipe import parse_recipe
 from shortlist.tables.names import SOURCE
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
 
-@pytest.fixture(scope="module")
-def spark_session() -> Iterator[Any]:
-    """One Spark application for all tests: preparation takes a running one."""
-    pyspark = pytest.importorskip("pyspark.sql", reason="PySpark is not installed: pip install 'shortlist[spark]'")
-    if not (shutil.which("java") or os.environ.get("JAVA_HOME")):
-        pytest.skip("Spark needs Java 17, and there is no java on the path")
-    session = pyspark.SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false").getOrCreate()
-    yield session
-    session.stop()
-
-
-def _both(data: Path, recipe: str, target: Path) -> tuple[Path, Path]:
+def _both(data: Path, recipe: str, target: Path, shards: str = "") -> tuple[Path, Path]:
     folders = []
     for engine in ("duckdb", "spark"):
-        text = f'{recipe}\n[compute]\nthreads = 2\nengine = "{engine}"\n'
+        there = f'shards = "{shards}/{engine}"\n' if shards else ""
+        text = f'{recipe}\n[compute]\nthreads = 2\nengine = "{engine}"\n{there}'
         prepare(parse_recipe(text, data_dir=data), target / engine / "prepared", now=1_800_000_000.0)
         folders.append(target / engine / "prepared")
     return folders[0], folders[1]
+
+
+@pytest.fixture
+def small_shards(monkeypatch: pytest.MonkeyPatch) -> int:
+    """Rows of a shard, few enough for several shards."""
+    for module in ("shards_of_users", "ShardWriter"):
+        monkeypatch.setattr(f"shortlist.data.event_writing.{module}", partial(getattr(shards, module), rows=400))
+    return 400
 
 
 def _assert_equal(one: Path, other: Path) -> None:
@@ -47,12 +47,19 @@ def _assert_equal(one: Path, other: Path) -> None:
     assert files == sorted(path.relative_to(other) for path in other.rglob("*") if path.is_file())
     for path in files:
         if path.name != "manifest.json":
-            assert (one / path).read_bytes() == (other / path).read_bytes(), path
+            assert _same(one / path, other / path), path
     manifests = [read_json(folder / "manifest.json") for folder in (one, other)]
     assert [manifest.pop("engine") for manifest in manifests] == ["duckdb", "spark"]
     for manifest in manifests:
         manifest.pop("seconds")
     assert manifests[0] == manifests[1]
+
+
+def _same(one: Path, other: Path) -> bool:
+    """Equal bytes; of a shard that was cut from a larger batch, what fills its buffers up may be another."""
+    if one.read_bytes() == other.read_bytes():
+        return True
+    return one.name.startswith("events-") and bool(read_batch(one).equals(read_batch(other), check_metadata=True))
 
 
 def test_movielens_100k(spark_session: Any, real_data: Callable[[str], Path], tmp_path: Path) -> None:
@@ -211,3 +218,93 @@ def test_a_log_in_parts_of_text_without_headers(spark_session: Any, tmp_path: Pa
         targets.clicked = "label"
     """
     _assert_equal(*_both(tmp_path, recipe, tmp_path))
+
+
+GENERATED = """
+    [data]
+    interactions = "log.parquet"
+    [schema]
+    user_id = "wer"
+    item_id = "was"
+    timestamp = "wann"
+    event = "wie"
+    targets.liked = "stars >= 4"
+    targets.stars = {value = "stars", kind = "regression"}
+    [features.context]
+    place = "categorical"
+    price = "numeric"
+    note = "hashed"
+"""
+
+
+def _generate(folder: Path, rows: int = 3_000) -> None:
+    """Half of the events are one user's, many of the same second; names of several scripts, and nulls everywhere."""
+    rng = np.random.default_rng(0)
+    names = ["Zoë", "Zoe\u0308", "Ирина", "美咲", "ß", "SS", "🫖", "a\u200bb", *(f"u{n}" for n in range(90))]
+    user = np.where(rng.random(rows) < 0.5, 3, rng.zipf(1.3, rows) % len(names))
+    columns = {
+        "wer": [None if n % 97 == 5 else names[user[n]] for n in range(rows)],
+        "was": [None if n % 89 == 3 else f"Tee №{n}" for n in rng.zipf(1.5, rows) % 300],
+        "wann": pa.array(1_700_000_000 + rng.integers(0, 40, rows) * 3_600),
+        "wie": [("sehen", "kaufen", None)[n] for n in rng.integers(0, 3, rows)],
+        "stars": [None if n == 0 else float(n) for n in rng.integers(0, 6, rows)],
+        "place": [(None, "", "Köln", "Kö\u0308ln", "東京")[n] for n in rng.integers(0, 5, rows)],
+        "price": [(None, float("nan"), -0.0, 1e6, 2.5)[n] for n in rng.integers(0, 5, rows)],
+        "note": [None if n % 7 == 0 else f"n{n % 50}" for n in range(rows)],
+    }
+    pq.write_table(pa.table(columns), folder / "log.parquet", row_group_size=500)
+
+
+def test_a_generated_log_in_several_shards(spark_session: Any, small_shards: int, tmp_path: Path) -> None:
+    _generate(tmp_path)
+
+    one, other = _both(tmp_path, GENERATED, tmp_path / "run")
+
+    _assert_equal(one, other)
+    assert len(list(other.glob("events-*.arrow"))) > 3
+
+
+def test_executors_upload_their_shards(spark_session: Any, small_shards: int, tmp_path: Path) -> None:
+    _generate(tmp_path)
+    there = tmp_path / "there"
+
+    one, other = _both(tmp_path, GENERATED, tmp_path / "run", f"file://{there}")
+
+    found = [read_json(folder / "manifest.json")["remote"]["shards"] for folder in (one, other)]
+    assert len(found[1]) > 3
+    for duckdb, spark in zip(*found, strict=True):
+        assert duckdb["name"] == spark["name"]
+        assert duckdb["facts"] == spark["facts"]
+        assert _same(there / "duckdb" / duckdb["file"], there / "spark" / spark["file"])
+    assert not list(other.glob("events-*.arrow"))
+
+
+@pytest.mark.slow
+def test_movielens_1m(
+    spark_session: Any, real_data: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("shards_of_users", "ShardWriter"):
+        monkeypatch.setattr(f"shortlist.data.event_writing.{module}", partial(getattr(shards, module), rows=200_000))
+    recipe = """
+        [data]
+        interactions = "ratings.parquet"
+        users = "users.parquet"
+        items = "movies.parquet"
+        [schema]
+        user_id = "user_id"
+        item_id = "movie_id"
+        timestamp = "timestamp"
+        title = "title"
+        targets.liked = "rating >= 4"
+        [features.user]
+        gender = "categorical"
+        occupation = "categorical"
+        zip_code = "hashed"
+        [features.item]
+        genres = "multi_hot"
+        year = "numeric"
+    """
+    one, other = _both(real_data("ml-1m"), recipe, tmp_path)
+
+    _assert_equal(one, other)
+    assert len(list(other.glob("events-*.arrow"))) == 5

@@ -1,11 +1,12 @@
 """Encoding: vocabularies joined in the engine, everything else by the encoder, batch by batch.
 
-Legend: n rows of a batch, T targets.
+Legend: U users.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import ibis
@@ -13,12 +14,12 @@ import numpy as np
 import pyarrow as pa
 
 from shortlist.core.profile import span
+from shortlist.data.event_finish import FACTS, EventFinish
 from shortlist.data.sorting import BUCKET_ROWS, cuts_between, sample_step, sorted_buckets
 from shortlist.features.base import Transform
 from shortlist.features.categorical import Categorical
 from shortlist.features.encoder import Encoder
-from shortlist.features.hashed import text_hash
-from shortlist.features.rows import Longs, matrix_to_arrow
+from shortlist.features.rows import Ints, Longs
 from shortlist.schema import Side, Split
 from shortlist.tables.engine import Engine
 from shortlist.tables.entities import Entities
@@ -28,8 +29,6 @@ from shortlist.tables.ordering import Bounds, bounds, packed
 
 BATCH_ROWS = 131_072
 _TITLE, _TABLE_KEY, _DRAW, _ORDER = "#title", "#table_key", "#draw", "#order"
-_TYPES = {USER + ROW: np.int32, ITEM + ROW: np.int32, TIME: np.int64}
-"""Columns of which some logs have a single value."""
 _WITHIN = {SPLIT: Bounds(min(Split), max(Split)), _DRAW: Bounds(0, PRIME - 1)}
 
 
@@ -98,29 +97,49 @@ def _after_zero(counts: Longs) -> Longs:
     return np.concatenate([np.zeros(1, np.int64), counts])
 
 
-def event_batches(
+@dataclass(frozen=True)
+class EventPlan:
+    """Events on their way to be stored: what is asked of the engine, and what is left to do with its rows."""
+
+    events: ibis.Table
+    place: Callable[[ibis.Table], tuple[ibis.Table, list[str]]]
+    """Joins the entities' rows to events; also the names of the keys to sort by."""
+    table: ibis.Table
+    """All of them placed, with what the encoders need."""
+    keys: tuple[str, ...]
+    finish: EventFinish
+
+    @property
+    def columns(self) -> list[str]:
+        """Of the table those that are asked for."""
+        return list(dict.fromkeys([*self.finish.moving, *self.keys]))
+
+
+def plan_events(
     engine: Engine,
     encoders: Mapping[Side, Encoder],
     events: ibis.Table,
     entities: Mapping[str, Entities],
-    rows: int,
-    scratch: Path,
-) -> Iterator[pa.RecordBatch]:
-    """All `rows` events as they are stored, in their order; what does not fit in memory lies in the folder `scratch`.
+    shard_of_user: Ints | None = None,
+) -> EventPlan:
+    """How all events are stored, in their order.
 
     `encoders` are those of the context and of the past, which an event will be.
     `entities` are those that the log has, by `names.USER` and `names.ITEM`. The order is: user, time, part (what was
     held out comes after the training events of the same moment), then by chance, so that equal times tell nothing.
+    `shard_of_user` (U,) becomes the column `names.SHARD`.
     """
     labels = [name for name in map(target, range(len(events.columns))) if name in events.columns]
     # A row that does not tell a target has a place in the order all the same.
     filled = {label + _ORDER: events[label].fill_null(-1.0) for label in labels}
     events = events.mutate(**filled)
     within = bounds(engine, events, [TIME, *filled, SOURCE])
-    rows_of = {key: engine.table("rows", found.to_arrow()) for key, found in entities.items()}
+    rows_of = {
+        key: engine.table("rows", found.to_arrow(shard_of_user if key == USER else None))
+        for key, found in entities.items()
+    }
 
     def placed(table: ibis.Table) -> tuple[ibis.Table, list[str]]:
-        """With the entities' rows, and the names of the keys to sort by."""
         for key in (USER, ITEM):
             table = _with_entity_row(table, key, rows_of.get(key))
             within[key + ROW] = Bounds(0, len(entities[key].keys) if key in entities else 0)
@@ -129,17 +148,30 @@ def event_batches(
         keys = packed(table, order, {**within, **_WITHIN})
         return table.mutate(**keys), list(keys)
 
-    sample, keys = placed(engine.cache("sample", events.filter(one_in(sample_step(rows), events[SOURCE]))))
-    cuts = cuts_between(engine.to_arrow(sample.select(keys[0]))[keys[0]].to_numpy(), rows, BUCKET_ROWS)
-    transforms = [*encoders[Side.CONTEXT].transforms, *encoders[Side.PAST].transforms]
-    table, needed = with_rows(engine, placed(events)[0], transforms)
-    constant = {name: within[name].low for name in _TYPES if name in within and within[name].size == 1}
-    facts = (*_TYPES, SPLIT, *labels, WEIGHT, GROUP)
+    table, keys = placed(events)
+    table, needed = with_rows(engine, table, [*encoders[Side.CONTEXT].transforms, *encoders[Side.PAST].transforms])
+    constant = {name: within[name].low for name in FACTS if name in within and within[name].size == 1}
+    facts = (*FACTS, SPLIT, *labels, WEIGHT, GROUP)
     moving = [name for name in facts if name in table.columns and name not in constant]
-    unsorted = engine.batches(table.select(*dict.fromkeys([*moving, *needed, *keys])), BATCH_ROWS)
-    for bucket in sorted_buckets(unsorted, keys, cuts, scratch):
+    finish = EventFinish(tuple(dict.fromkeys([*moving, *needed])), constant, tuple(labels))
+    return EventPlan(events, placed, table, tuple(keys), finish)
+
+
+def event_batches(
+    engine: Engine, encoders: Mapping[Side, Encoder], plan: EventPlan, rows: int, scratch: Path
+) -> Iterator[pa.RecordBatch]:
+    """All `rows` events as they are stored, in their order, by way of this process.
+
+    What does not fit in memory lies in the folder `scratch`.
+    """
+    sample, keys = plan.place(
+        engine.cache("sample", plan.events.filter(one_in(sample_step(rows), plan.events[SOURCE])))
+    )
+    cuts = cuts_between(engine.to_arrow(sample.select(keys[0]))[keys[0]].to_numpy(), rows, BUCKET_ROWS)
+    unsorted = engine.batches(plan.table.select(*plan.columns), BATCH_ROWS)
+    for bucket in sorted_buckets(unsorted, plan.keys, cuts, scratch):
         with span("apply"):
-            stored = _stored(encoders, _with_constants(bucket, constant), labels)
+            stored = plan.finish.stored(encoders, bucket)
         yield stored
 
 
@@ -154,41 +186,3 @@ def _with_entity_row(table: ibis.Table, key: str, rows: ibis.Table | None) -> ib
         return table.mutate(**{key + ROW: ibis.literal(0, "int32")})
     found = rows.rename({key + KEY: KEY, key + ROW: ROW})
     return table.join(found, table[key] == found[key + KEY]).drop(key + KEY)
-
-
-def _with_constants(batch: pa.RecordBatch, constant: Mapping[str, int]) -> pa.RecordBatch:
-    """What is the same in every row need not be moved about with them."""
-    for name, value in constant.items():
-        if name not in batch.schema.names:
-            batch = batch.append_column(name, pa.array(np.full(batch.num_rows, value, _TYPES[name])))
-    return batch
-
-
-def _stored(encoders: Mapping[Side, Encoder], batch: pa.RecordBatch, labels: Sequence[str]) -> pa.RecordBatch:
-    targets_nT = np.empty((batch.num_rows, len(labels)), np.float32)
-    for place, label in enumerate(labels):
-        targets_nT[:, place] = batch.column(label).to_numpy(zero_copy_only=False)
-    columns = {
-        **encoders[Side.CONTEXT].apply(batch).to_arrow(),
-        "user": batch.column(USER + ROW),
-        "item": batch.column(ITEM + ROW),
-        "time": batch.column(TIME),
-        "split": batch.column(SPLIT).cast(pa.int8()),
-        "targets": matrix_to_arrow(targets_nT),
-    }
-    if WEIGHT in batch.schema.names:
-        columns["weight"] = batch.column(WEIGHT).cast(pa.float32())
-    if encoders[Side.PAST].columns:
-        columns["event"] = pa.array(encoders[Side.PAST].apply(batch).ids_nF[:, 0])
-    if GROUP in batch.schema.names:
-        columns["group"] = _group_numbers(batch.column(GROUP))
-    return pa.record_batch(columns)
-
-
-def _group_numbers(groups: pa.Array) -> pa.Array:
-    """int64, equal for rows of one group: its id, or the hash of its text."""
-    if pa.types.is_integer(groups.type):
-        return groups.cast(pa.int64())
-    coded = groups.dictionary_encode()
-    number_of_code = np.array([text_hash(text) for text in coded.dictionary.to_pylist()], np.uint64)
-    return pa.array(number_of_code.view(np.int64)[coded.indices.to_numpy()])

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from shortlist.data.event_shard import EventShard
-from shortlist.data.order import ALONE, TOGETHER, Place, ShardOrder, Share, block_size, count_batches, plan_epoch
+from shortlist.data.order import TOGETHER, Place, ShardOrder, block_size, count_batches, plan_epoch
 from shortlist.data.prepared import Prepared
 from shortlist.data.selection import Selection
 from shortlist.features.rows import Longs
@@ -21,11 +21,9 @@ class BatchRows(NamedTuple):
     """Which rows of a shard make a batch."""
 
     number: int
-    """Of the batch, in this rank's part of the epoch."""
+    """Of the batch in its epoch."""
     shard: EventShard
     rows_B: Longs
-    counts: bool
-    """False for a row that stands in where there are fewer rows than ranks: its weight must be 0."""
 
 
 class EventRows:
@@ -42,9 +40,9 @@ class EventRows:
     def __len__(self) -> int:
         return sum(self.rows_S)
 
-    def count_batches(self, size: int, share: Share = ALONE) -> int:
-        """How many batches an epoch has for each rank."""
-        return share.steps(count_batches(self.rows_S, size))
+    def count_batches(self, size: int) -> int:
+        """How many batches an epoch has."""
+        return count_batches(self.rows_S, size)
 
     def batches(
         self,
@@ -54,18 +52,16 @@ class EventRows:
         *,
         start: int = 0,
         shuffle: bool = True,
-        share: Share = ALONE,
         bucket_length: int = 0,
     ) -> Iterator[BatchRows]:
-        """Batches of at most `size` rows of one shard, from number `start` on; over all ranks each row once.
+        """Batches of at most `size` rows of one shard, from number `start` on.
 
         `bucket_length`, the most events of a history, puts rows of like history lengths into one batch.
         """
-        plan = share.of(plan_epoch(self.rows_S, size, seed, epoch, shuffle))[start:]
+        plan = plan_epoch(self.rows_S, size, seed, epoch, shuffle)[start:]
         reading = _Reading(self, size, seed, epoch, shuffle, bucket_length)
         for number, place in enumerate(in_plan_order(self.prepared, plan), start):
-            rows_B = reading.rows(place)
-            yield BatchRows(number, self.prepared.shards[place.shard], rows_B, place.start < place.stop)
+            yield BatchRows(number, self.prepared.shards[place.shard], reading.rows(place))
 
 
 def in_plan_order(prepared: Prepared, plan: Sequence[Place]) -> Iterator[Place]:
@@ -94,14 +90,13 @@ class _Reading:
         self._block_n: Longs = np.zeros(0, np.int64)
 
     def rows(self, place: Place) -> Longs:
-        """Rows of the shard; at least one."""
-        stop = max(place.stop, place.start + 1)
+        """Rows of the shard."""
         if not self.shuffle:
-            return self._rows_of(place.shard)[place.start : stop]
+            return self._rows_of(place.shard)[place.start : place.stop]
         length = block_size(self.size)
         number, first = divmod(place.start, length)
         # A batch is never cut by the end of a block.
-        return self._block(place.shard, number)[first : first + stop - place.start]
+        return self._block(place.shard, number)[first : first + place.stop - place.start]
 
     def _block(self, shard: int, number: int) -> Longs:
         if self._block_of == (shard, number):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -19,11 +18,11 @@ from shortlist.core.progress import Reporter, Silent
 from shortlist.core.version import __version__
 from shortlist.data import attributes
 from shortlist.data.attributes import attribute_batch
-from shortlist.data.encoding import entity_batch, event_batches
+from shortlist.data.encoding import entity_batch
+from shortlist.data.event_writing import write_events
 from shortlist.data.fitting import fit_features
 from shortlist.data.reading import Chosen, Tables, choose_features, id_setting, read_tables, split_column
-from shortlist.data.remote import upload
-from shortlist.data.shards import ShardWriter, write_batch
+from shortlist.data.shards import write_batch
 from shortlist.data.targets import resolve_targets
 from shortlist.features.base import Transform
 from shortlist.features.encoder import Encoder, stack, vocabulary_path
@@ -107,13 +106,15 @@ class _Stage:
             )
             with span("write"):
                 write_batch(draft / attributes.FILE, batch)
-        shards = self._write_events(draft, encoders, held, entities)
+        known = {_KEYS[side]: found for side, found in entities.items() if len(found.keys)}
+        shards = write_events(
+            self.engine, encoders, held, known, draft, url=self.recipe.compute.shards, reporter=self.reporter
+        )
         return {
             "rows": held.rows,
             "users": len(entities[Side.USER].keys),
             "items": len(entities[Side.ITEM].keys),
-            "shards": shards,
-            **upload(draft, shards, self.recipe.compute.shards),
+            **shards,
             "split": {
                 "kind": self.recipe.split.kind,
                 "valid_from": held.valid_from,
@@ -260,21 +261,3 @@ class _Stage:
             id_types=id_types,
         )
         write_json(draft / "schema.json", schema.to_json())
-
-    def _write_events(
-        self, draft: Path, encoders: Mapping[Side, Encoder], held: Held, entities: Mapping[Side, Entities]
-    ) -> list[str]:
-        known = {_KEYS[side]: found for side, found in entities.items() if len(found.keys)}
-        total = sum(held.rows.values())
-        scratch = draft / "buckets"
-        batches = event_batches(self.engine, encoders, held.events, known, total, scratch)
-        writer = ShardWriter(draft, total)
-        with self.reporter.bar("prepare", total, "rows") as advance:
-            for batch in batches:
-                with span("write"):
-                    writer.add(batch)
-                advance(batch.num_rows, "")
-        with span("write"):
-            writer.close()
-        shutil.rmtree(scratch, ignore_errors=True)
-        return writer.names

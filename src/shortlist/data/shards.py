@@ -1,6 +1,6 @@
 """Shards: Arrow IPC files of one record batch each, uncompressed, to be memory-mapped.
 
-Legend: n rows, T targets.
+Legend: n rows, T targets, U users.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from shortlist.core.errors import DataError
+from shortlist.features.rows import Ints, Longs
 
 SHARD_ROWS = 1_000_000
 
@@ -36,6 +37,32 @@ def one_batch(batches: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
     return pa.concat_batches(batches) if len(batches) > 1 else batches[0]
 
 
+def shard_name(number: int) -> str:
+    """The file of a shard."""
+    return f"events-{number:05d}.arrow"
+
+
+def rows_a_shard(total: int, rows: int = SHARD_ROWS) -> int:
+    """How many of `total` rows are in each shard, so that all are about as large as the others, and near `rows`."""
+    return -(-total // max(1, round(total / rows)))
+
+
+def shards_of_users(events_U: Longs, rows: int = SHARD_ROWS) -> Ints:
+    """(U,) the shard into which `ShardWriter` puts each user, in their order, each with so many events."""
+    until_U = np.cumsum(events_U)
+    total = int(until_U[-1]) if len(until_U) else 0
+    each, last = rows_a_shard(total, rows), []
+    done = 0
+    while total - done > each:
+        user = int(np.searchsorted(until_U, done + each))
+        last.append(user)
+        done = int(until_U[user])
+    shard_U = np.searchsorted(np.array(last, np.int64), np.arange(len(events_U))).astype(np.int32)
+    # Users of whom there is no event may come after the last one of whom there is: they open no shard of their own.
+    last_used = int(shard_U[events_U > 0].max(initial=0))
+    return np.minimum(shard_U, last_used, dtype=np.int32)
+
+
 class ShardWriter:
     """Writes `total` events that come sorted by user to `events-00000.arrow` and so on, of about `rows` rows each.
 
@@ -47,7 +74,7 @@ class ShardWriter:
         self.names: list[str] = []
         """Files written so far."""
         self._folder = folder
-        self._rows = -(-total // max(1, round(total / rows)))
+        self._rows = rows_a_shard(total, rows)
         self._pending: list[pa.RecordBatch] = []
         self._pending_rows = 0
 
@@ -78,6 +105,6 @@ class ShardWriter:
         return whole
 
     def _write(self, batch: pa.RecordBatch) -> None:
-        name = f"events-{len(self.names):05d}.arrow"
+        name = shard_name(len(self.names))
         write_batch(self._folder / name, batch)
         self.names.append(name)

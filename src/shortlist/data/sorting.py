@@ -49,7 +49,7 @@ def sorted_buckets(
     if len(cuts) == 0:
         whole = list(batches)
         if whole:
-            yield _sorted(pa.concat_batches(whole), keys)
+            yield in_order(pa.concat_batches(whole), keys)
         return
     scratch.mkdir(parents=True, exist_ok=True)
     paths = [scratch / f"bucket-{number:05d}.arrow" for number in range(len(cuts) + 1)]
@@ -57,7 +57,7 @@ def sorted_buckets(
     for path in paths:
         if path.exists():
             with pa.memory_map(str(path)) as source, pa.ipc.open_stream(source) as reader:
-                bucket = _sorted(pa.concat_batches(list(reader)), keys)
+                bucket = in_order(pa.concat_batches(list(reader)), keys)
             path.unlink()
             yield bucket
 
@@ -77,7 +77,8 @@ def _deal(batches: Iterator[pa.RecordBatch], key: str, cuts: Longs, paths: Seque
                 writers[bucket].write_batch(dealt.slice(start, int(ends[bucket]) - start))
 
 
-def _sorted(batch: pa.RecordBatch, keys: Sequence[str]) -> pa.RecordBatch:
+def in_order(batch: pa.RecordBatch, keys: Sequence[str]) -> pa.RecordBatch:
+    """The rows in ascending order of `keys`, without these columns."""
     return _taken(batch.drop_columns(list(keys)), _order([batch.column(key).to_numpy() for key in keys]))
 
 

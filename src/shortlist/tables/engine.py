@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import ibis
 import pyarrow as pa
@@ -47,6 +47,27 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """Forget all tables."""
+
+
+@runtime_checkable
+class Distributed(Protocol):
+    """An engine whose rows need not come to this process: its executors run functions of this package over them."""
+
+    def map_parts(
+        self,
+        expression: ibis.Table,
+        part: str,
+        parts: int,
+        task: tuple[str, str, str],
+        done: Callable[[int], None],
+    ) -> pa.Table:
+        """Bring the rows of each of `parts` parts together, and run the task over each part.
+
+        `part` is the int32 column that numbers them. The task is a module, its function, and the text that this takes
+        before the part's record batches, whose columns have their order but not their names. It yields batches with
+        one column `said` of text, and the result is all of them. `done` hears how many parts have been dealt with
+        since it last heard of some.
+        """
 
 
 @contextlib.contextmanager

@@ -15,7 +15,7 @@ from shortlist.schema import Split
 from shortlist.tables.audit import EXAMPLES, Audit, Finding
 from shortlist.tables.counting import count_where
 from shortlist.tables.engine import Engine
-from shortlist.tables.names import KEY, ROW, SPLIT, target
+from shortlist.tables.names import KEY, ROW, SHARD, SPLIT, target
 from shortlist.tables.numbers import is_not_finite, rows_where
 
 _TRAIN, _POSITIVE, _LOG, _TABLE = "#train", "#positive", "#log", "#table"
@@ -31,15 +31,18 @@ class Entities:
     """(n,) training events."""
     positive_count: npt.NDArray[np.int64]
     """(n,) training events whose first target is above 0; all of them when there are no targets."""
+    log_count: npt.NDArray[np.int64]
+    """(n,) events, those that were held out among them."""
 
     @property
     def size(self) -> int:
         """1 + how many have a training event: rows below it have an id of their own."""
         return 1 + int(np.count_nonzero(self.train_count))
 
-    def to_arrow(self) -> pa.Table:
-        """As a table of `names.KEY` and `names.ROW` (int32), for joins."""
-        return pa.table({KEY: self.keys, ROW: np.arange(1, len(self.keys) + 1, dtype=np.int32)})
+    def to_arrow(self, shards: npt.NDArray[np.int32] | None = None) -> pa.Table:
+        """As a table of `names.KEY` and `names.ROW` (int32), for joins; with `shards` (n,) also of `names.SHARD`."""
+        rows = np.arange(1, len(self.keys) + 1, dtype=np.int32)
+        return pa.table({KEY: self.keys, ROW: rows, **({} if shards is None else {SHARD: shards})})
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +64,7 @@ class Found:
 def no_entities() -> Entities:
     """For a log without them."""
     nothing = np.zeros(0, np.int64)
-    return Entities(pa.array([], pa.int64()), nothing, nothing)
+    return Entities(pa.array([], pa.int64()), nothing, nothing, nothing)
 
 
 def find_entities(engine: Engine, events: ibis.Table, found: Found, has_targets: bool, audit: Audit) -> Entities:
@@ -83,7 +86,7 @@ def find_entities(engine: Engine, events: ibis.Table, found: Found, has_targets:
     if found.table is not None:
         absent = (log > 0) & (table == 0)
         audit.add(_finding(f"{found.what} of the log that are not in {found.source}", keys, absent, "features missing"))
-    return Entities(keys, train, rows[_POSITIVE].to_numpy())
+    return Entities(keys, train, rows[_POSITIVE].to_numpy(), log)
 
 
 def audit_table(engine: Engine, table: ibis.Table, found: Found, features: Sequence[str], audit: Audit) -> None:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import contextlib
 import itertools
 import shutil
-import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlparse
 
 import ibis
@@ -16,8 +15,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from shortlist.core.errors import DataError, EnvironmentFault
-from shortlist.core.extras import need
+from shortlist.cluster.executors import on_executors
+from shortlist.cluster.faults import spark_errors
+from shortlist.cluster.jobs import watched
+from shortlist.cluster.session import open_session, without_pandas_warning
+from shortlist.core.errors import DataError
 from shortlist.tables.names import SOURCE
 from shortlist.tables.results import arrow_schema
 from shortlist.tables.sources import Source, find_source
@@ -25,7 +27,6 @@ from shortlist.tables.sources import Source, find_source
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-_PURPOSE = 'compute.engine = "spark"'
 _FILE, _BLOCK, _PLACE = "#file", "#block", "#place"
 
 
@@ -39,8 +40,7 @@ class Spark:
     hash_function = "xxhash64"
 
     def __init__(self, master: str, threads: int, scratch: Path) -> None:
-        need("pyspark", "spark", _PURPOSE)
-        with _without_pandas_warning():
+        with without_pandas_warning():
             self._started, self._session = _session(master, threads)
             self._ibis = ibis.pyspark.connect(self._session)
         self._scratch = scratch
@@ -100,7 +100,7 @@ class Spark:
 
     def to_arrow(self, expression: ibis.Table) -> pa.Table:
         """The whole result, on the driver."""
-        with _told("the tables"), _without_pandas_warning():
+        with _told("the tables"), without_pandas_warning():
             return self._run(expression).toArrow().cast(arrow_schema(expression))
 
     def batches(self, expression: ibis.Table, rows: int) -> Iterator[pa.RecordBatch]:
@@ -113,6 +113,22 @@ class Spark:
                 for batch in parquet.iter_batches(rows):
                     yield batch.cast(arrow_schema(expression))
         shutil.rmtree(folder)
+
+    def map_parts(
+        self,
+        expression: ibis.Table,
+        part: str,
+        parts: int,
+        task: tuple[str, str, str],
+        done: Callable[[int], None],
+    ) -> pa.Table:
+        """Shuffled once, by the part alone; a part is one task."""
+        together = self._run(expression).repartitionById(parts, part)
+        # Spark reads a name with a dot in it as a field of a column.
+        numbered = together.toDF(*(f"column_{place}" for place in range(len(together.columns))))
+        frame = numbered.mapInArrow(on_executors(*task), "said string")
+        with _told("the tables"), without_pandas_warning():
+            return watched(self._session, frame.toArrow, parts, done)
 
     def close(self) -> None:
         """Give memory back; stop Spark if it was started here."""
@@ -127,35 +143,18 @@ class Spark:
     def _view(self, name: str, frame: DataFrame) -> ibis.Table:
         new = f"{name}_{next(self._numbers)}"
         frame.createOrReplaceTempView(new)
-        with _without_pandas_warning():
+        with without_pandas_warning():
             schema = frame.limit(0).toArrow().schema
         return ibis.table(ibis.Schema.from_pyarrow(schema), name=new)
 
 
 def _session(master: str, threads: int) -> tuple[bool, SparkSession]:
-    """Whether Spark was started here, and a session whose settings are ours alone."""
-    from pyspark.errors import PySparkException, PySparkRuntimeError
-    from pyspark.sql import SparkSession
-
-    running = SparkSession.getActiveSession()
-    try:
-        application = running or (
-            SparkSession.builder.master(master)
-            .appName("shortlist")
-            .config("spark.ui.enabled", "false")
-            .config("spark.ui.showConsoleProgress", "false")
-            .getOrCreate()
-        )
-    except (PySparkException, PySparkRuntimeError, OSError) as error:
-        raise EnvironmentFault(
-            f"cannot start Spark at {master!r}: {error}. Spark needs Java 17 or newer; see compute.spark_master."
-        ) from error
-    session = application.newSession()
+    started, session = open_session(master, "compute.spark_master")
     session.conf.set("spark.sql.session.timeZone", "UTC")
     session.conf.set("spark.sql.ansi.enabled", "true")
-    if str(application.sparkContext.master).startswith("local"):
+    if str(session.sparkContext.master).startswith("local"):
         session.conf.set("spark.sql.shuffle.partitions", str(2 * threads))
-    return running is None, session
+    return started, session
 
 
 def _block_starts(blocks: pa.Table, source: Source) -> pa.Table:
@@ -170,26 +169,5 @@ def _block_starts(blocks: pa.Table, source: Source) -> pa.Table:
     return pa.table({_FILE: blocks[_FILE], _BLOCK: blocks[_BLOCK], "#shift": start_n - first_n})
 
 
-@contextlib.contextmanager
-def _without_pandas_warning() -> Iterator[None]:
-    """PySpark warns of pandas 3 whenever it sees it; rows go between Spark and Arrow here, never through pandas."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="PySpark does not yet fully support pandas")
-        yield
-
-
-@contextlib.contextmanager
-def _told(source: str) -> Iterator[None]:
-    """Spark's errors in our words: the line that says what went wrong, not the stack of the JVM."""
-    ours, jvms = need("pyspark.errors", "spark", _PURPOSE), need("py4j.protocol", "spark", _PURPOSE)
-    try:
-        yield
-    except (ours.PySparkException, jvms.Py4JJavaError) as error:
-        raise DataError(f"cannot read {source}: {_reason(error)}") from error
-
-
-def _reason(error: Any) -> str:
-    """The innermost message: a failed task's is wrapped in that of its stage."""
-    java = getattr(error, "java_exception", None)
-    text = str(java.getMessage() if java is not None else error).strip()
-    return text.partition("\n")[0].rpartition("Exception: ")[2]
+def _told(source: str) -> contextlib.AbstractContextManager[None]:
+    return spark_errors(lambda why: DataError(f"cannot read {source}: {why}"))
