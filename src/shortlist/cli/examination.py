@@ -27,7 +27,7 @@ _PURPOSE = {
     "train": "to train and export: `run`, `train`, `demo`",
     "serve": "to answer over HTTP: `serve`",
     "mlflow": "to record runs, and for MLflow models: `run`, `train`, `evaluate`",
-    "spark": 'to prepare tables on Spark: `compute.engine = "spark"`',
+    "spark": 'to prepare tables and to score in batch on Spark: `compute.engine = "spark"`, `recommend --engine spark`',
 }
 """Extras that people choose between; the others are bundles of these, or for developing Shortlist itself."""
 _MAIN_JOB = ("", "tables", "train")

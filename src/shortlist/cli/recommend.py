@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from shortlist.cli.options import add_json_argument, add_quiet_argument, print_json, reporter
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from shortlist.bundle.reasons import Reasons
     from shortlist.bundle.recommender import Recommendation, Recommender
 
@@ -20,6 +22,7 @@ EXAMPLES = """\
   shortlist recommend bundle --history '["mug-3"]'                 a new visitor or session who did this
   shortlist recommend bundle --user 42 --filter 'category = "coffee" and price < 20' --explain
   shortlist recommend bundle --users vip.csv --k 50 --output vip.parquet
+  shortlist recommend bundle --engine spark --master spark://host:7077 --output lists
   shortlist recommend bundle --user 42 --json | jq '.[0].items[0].item_id'"""
 
 
@@ -54,6 +57,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--output", default="recommendations.parquet", metavar="FILE", help="Parquet file (default: %(default)s)"
     )
     parser.add_argument("--include-seen", action="store_true", help="also items the user has already met")
+    parser.add_argument(
+        "--engine", choices=["local", "spark"], default="local", help="where lists for a file are made (default: local)"
+    )
+    parser.add_argument("--master", default="local[2]", metavar="URL", help="of Spark (default: %(default)s)")
+    parser.add_argument(
+        "--shared-bundle", action="store_true", help="Spark's executors see BUNDLE, too: do not send it to them"
+    )
+    parser.add_argument(
+        "--part-users", type=int, metavar="N", help="with Spark, users of one Parquet file (default: 20,000)"
+    )
     parser.add_argument("--threads", type=int, default=1, metavar="N", help="threads of the models (default: 1)")
     add_json_argument(parser)
     add_quiet_argument(parser)
@@ -69,6 +82,7 @@ def run(args: argparse.Namespace) -> int:
         raise UserError("--history is that of one user: name them with --user, or leave --users out for somebody new")
     if args.explain and not (args.user or args.history):
         raise UserError("--explain is for the screen: name users with --user, or somebody new by --history")
+    _check_engine(args)
     state = open_state(args.state, create=False) if args.state else None
     recommender = Recommender.load(args.bundle, args.threads, state=state)
     if args.user or args.history:
@@ -78,20 +92,41 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+def _check_engine(args: argparse.Namespace) -> None:
+    from shortlist.core.errors import UserError
+
+    if args.engine == "spark":
+        if args.user or args.history:
+            raise UserError("--engine spark writes lists for many users: leave --user and --history out")
+        if args.state:
+            raise UserError("--engine spark: executors do not open a --state; leave it out, or use --engine local")
+    elif args.shared_bundle or args.part_users is not None:
+        raise UserError("--shared-bundle and --part-users are for --engine spark")
+
+
 def _seen(args: argparse.Namespace) -> bool | None:
     """None: as the recipe says."""
     return False if args.include_seen else None
 
 
 def _write(args: argparse.Namespace, recommender: Recommender) -> None:
-    from shortlist.bundle.batch import recommend_to
-    from shortlist.bundle.user_ids import as_user_ids, known_users, read_user_ids
+    from shortlist.bundle.user_ids import as_user_ids, read_user_ids
 
-    bundle = recommender.bundle
-    ids = known_users(bundle)
+    bundle, users = recommender.bundle, None
     if args.users:
         column = bundle.recipe.schema_.user_column or "user_id"
-        ids = as_user_ids(bundle, read_user_ids(Path(args.users), column))
+        users = as_user_ids(bundle, read_user_ids(Path(args.users), column))
+    said = (_write_on_spark if args.engine == "spark" else _write_here)(args, recommender, users)
+    reporter(args).say("recommend", f"{said['users']:,} users, {said['rows']:,} rows in {args.output}")
+    if args.json:
+        print_json({"output": args.output, **said})
+
+
+def _write_here(args: argparse.Namespace, recommender: Recommender, users: pa.Array | None) -> dict[str, int]:
+    from shortlist.bundle.batch import recommend_to
+    from shortlist.bundle.user_ids import known_users
+
+    ids = known_users(recommender.bundle) if users is None else users
     rows = recommend_to(
         recommender,
         ids,
@@ -102,9 +137,21 @@ def _write(args: argparse.Namespace, recommender: Recommender) -> None:
         filter=args.filter,
         diversity=args.diversity,
     )
-    reporter(args).say("recommend", f"{len(ids):,} users, {rows:,} rows in {args.output}")
-    if args.json:
-        print_json({"output": args.output, "users": len(ids), "rows": rows})
+    return {"users": len(ids), "rows": rows}
+
+
+def _write_on_spark(args: argparse.Namespace, recommender: Recommender, users: pa.Array | None) -> dict[str, int]:
+    from shortlist.scoring.spark import PART_USERS, Cluster, recommend_on_spark
+    from shortlist.scoring.work import Question
+
+    question = Question(k=args.k, exclude_seen=_seen(args), filter=args.filter, diversity=args.diversity)
+    cluster = Cluster(
+        master=args.master,
+        bundle_is_shared=args.shared_bundle,
+        part_users=PART_USERS if args.part_users is None else args.part_users,
+        threads=args.threads,
+    )
+    return asdict(recommend_on_spark(recommender, users, args.output, question, cluster, reporter=reporter(args)))
 
 
 def _show(args: argparse.Namespace, recommender: Recommender) -> None:

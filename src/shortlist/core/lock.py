@@ -20,8 +20,10 @@ _NO_LOCKS = {errno.ENOTSUP, errno.ENOSYS, errno.ENOLCK}
 
 
 @contextlib.contextmanager
-def only_one(folder: Path) -> Iterator[None]:
+def only_one(folder: Path, instead: str = "--runs DIR") -> Iterator[None]:
     """Hold `folder`, which is made if it is not there, until the block ends; EnvironmentFault if somebody holds it.
+
+    `instead` is the option that names another place.
 
     The lock is the operating system's on the file `.lock`: it ends with the process, however that ends, and nothing is
     left to be removed by hand.
@@ -32,7 +34,7 @@ def only_one(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise EnvironmentFault(_held_text(folder, file)) from None
+            raise EnvironmentFault(_held_text(folder, file, instead)) from None
         except OSError as error:
             if error.errno not in _NO_LOCKS:
                 raise
@@ -62,7 +64,7 @@ def _write(file: TextIO, holder: dict[str, str | float] | None) -> None:
     file.flush()
 
 
-def _held_text(folder: Path, file: TextIO) -> str:
+def _held_text(folder: Path, file: TextIO, instead: str) -> str:
     file.seek(0)
     try:
         holder = json.loads(file.read())
@@ -72,5 +74,5 @@ def _held_text(folder: Path, file: TextIO) -> str:
         who = "another process has just begun to work in it"
     return (
         f"{folder} is in use: {who}, and two at once would mix their results. "
-        "Wait for it, end it, or use another place with --runs DIR."
+        f"Wait for it, end it, or use another place with {instead}."
     )
