@@ -79,3 +79,10 @@ def test_a_recipe_that_names_no_stage_keeps_both() -> None:
 
     assert written == parse_recipe(both, "shop.toml", ["ranking.epochs=2"])
     assert written.retrieval is not None
+
+
+def test_what_is_said_of_the_search_goes_with_it() -> None:
+    """A new setting stands with the others of its section, not below the comment that belonged to [tune]."""
+    searched = '[ranking]\nepochs = 3\n\n# The search.\n# An hour.\n[tune]\n"ranking.loss" = {choice = ["bpr"]}\n'
+
+    assert with_values(searched, ["ranking.loss=bpr"]) == '[ranking]\nepochs = 3\nloss = "bpr"\n'

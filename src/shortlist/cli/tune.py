@@ -20,6 +20,7 @@ HELP = "search better settings for a recipe on its validation split, and measure
 EXAMPLES = """\
   shortlist tune                                    ./shortlist.toml, over the ranges of its [tune] or the usual ones
   shortlist tune movies.toml --workers 2 --minutes 60
+  shortlist tune --spark spark://host:7077 --workers 8
   shortlist tune --set 'tune.ranking.dense.lr={log=[1e-4,1e-2]}' --trials 20
   shortlist tune                                    once more: it goes on, with more --trials further"""
 
@@ -32,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--minutes", type=float, metavar="M", help="begin no trial after so many minutes")
     parser.add_argument("--patience", type=int, metavar="N", help="stop after so many trials without a better one")
     parser.add_argument("--workers", type=int, metavar="N", help="trials at a time, in processes (default: 1)")
+    parser.add_argument("--spark", metavar="MASTER", help="run the trials on a Spark cluster, which sees these folders")
     parser.add_argument("--out", metavar="FILE", help="the best recipe (default: NAME-tuned.toml beside the recipe)")
     add_tracking_argument(parser)
     add_quiet_argument(parser)
@@ -47,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
     from shortlist.tuning import tune
     from shortlist.tuning.outcome import as_json, table
 
-    asked = ("trials", "minutes", "patience", "workers")
+    asked = ("trials", "minutes", "patience", "workers", "spark")
     settings = [f"tune.{name}={getattr(args, name)}" for name in asked if getattr(args, name) is not None]
     out = Path(args.out) if args.out else None
     to = reporter(args)

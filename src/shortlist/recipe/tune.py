@@ -75,6 +75,9 @@ class Tune(Settings):
     """Stop after this many trials without a better one; default: never."""
     workers: int = Field(1, ge=1)
     """Trials at a time, each in a process of its own with its part of the cores."""
+    spark: str | None = None
+    """Master of the Spark application whose executors run the trials, such as spark://host:7077; default: processes of
+    this machine. The executors see the folders of this machine by the same names, and have shortlist[tune]."""
     prune: bool = True
     """End a trial whose validation metric after an epoch is below the median of the trials before it."""
     ranges: Mapping[str, Range] = {}

@@ -167,4 +167,11 @@ def _trials(facts: Mapping[str, Any]) -> Markup:
         )
         for trial in facts["trials"]
     ]
-    return section("trials", "Trials", table(("trial", facts["metric"], *map(wrapping, names), "time", ""), rows))
+    headings = ("trial", facts["metric"], *map(wrapping, _without_section(names)), "time", "")
+    return section("trials", "Trials", table(headings, rows))
+
+
+def _without_section(names: Sequence[str]) -> list[str]:
+    """Dotted names without the section that all of them are of, which would make a wide table of narrow columns."""
+    sections = {name.partition(".")[0] for name in names}
+    return [name.partition(".")[2] if len(sections) == 1 else name for name in names]

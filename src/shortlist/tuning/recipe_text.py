@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import MutableMapping, Sequence
 from typing import Any
 
@@ -11,10 +12,13 @@ from tomlkit.container import Container
 from shortlist.recipe.read import toml_value
 from shortlist.recipe.sections import names_stages, with_default_stages
 
+_ABOVE_TUNE = re.compile(r"\n+(?:#.*\n)*(?=\[tune[\].])")
+"""Blank lines and comments directly above [tune], which a parser takes for the end of the section before it."""
+
 
 def with_values(text: str, overrides: Sequence[str], remarks: Sequence[str] = ()) -> str:
     """The recipe `text` with each `section.setting=value` of `overrides`, without its [tune], below some remarks."""
-    document = tomlkit.parse(text)
+    document = tomlkit.parse(_ABOVE_TUNE.sub("\n", text))
     document.pop("tune", None)
     if not names_stages(document):
         # A recipe that names one stage has that one alone: the other, which it had by default, is named too.

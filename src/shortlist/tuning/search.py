@@ -19,6 +19,7 @@ from shortlist.pipeline.stages import Stage
 from shortlist.recipe.tune import Tune
 from shortlist.tuning.plan import Plan
 from shortlist.tuning.space import Values, distributions, overrides
+from shortlist.tuning.spark import SparkWorkers
 from shortlist.tuning.storage import open_storage, open_study, trial_id
 from shortlist.tuning.trial import Outcome, State
 from shortlist.tuning.workers import Job, Workers
@@ -107,7 +108,7 @@ class _Search:
         if trials:
             self.reporter.say("tune", f"going on with {len(trials)} trials, {len(again)} of which had not ended")
         with (
-            Workers(self.plan, pruned_stage(self.plan, self.tune), self.tune.workers) as workers,
+            self._crew() as workers,
             self.reporter.bar("tune", self.tune.trials, "trials") as advance,
         ):
             advance(len(trials) - len(again), "")
@@ -122,6 +123,13 @@ class _Search:
                         self._tell(job, outcome)
                         advance(1, f"best {self.plan.measure.name} {self._shown(self.best)}")
                 self._check_the_machine(ended)
+
+    def _crew(self) -> Workers | SparkWorkers:
+        """Those who run the trials."""
+        prune, count = pruned_stage(self.plan, self.tune), self.tune.workers
+        if self.tune.spark is None:
+            return Workers(self.plan, prune, count)
+        return SparkWorkers(self.plan, prune, count, self.tune.spark)
 
     def _next(self, again: list[FrozenTrial], began: float) -> Job | None:
         """The trial to begin now; None where none is to."""

@@ -14,6 +14,7 @@ from typing import Any
 from optuna.trial import FrozenTrial
 
 from shortlist.core.errors import Problem, RecipeError, UserError
+from shortlist.core.extras import need
 from shortlist.core.files import fingerprint, remove_folder, whole_file
 from shortlist.core.lock import only_one
 from shortlist.core.progress import Reporter, Silent
@@ -38,6 +39,7 @@ from shortlist.tuning.plan import Plan, named_as_tuned, tuned_name
 from shortlist.tuning.recipe_text import with_values
 from shortlist.tuning.search import scores, search, tried
 from shortlist.tuning.space import Values, check, overrides, toml, usual_ranges, values_of
+from shortlist.tuning.spark import PURPOSE
 
 _NOT_OF_MODELS = ("data", "schema", "split", "evaluation", "compute", "tracking", "tune")
 """Sections whose settings are no choice between models."""
@@ -79,6 +81,9 @@ def tune(
     if out.resolve() == file.resolve():
         raise UserError(f"--out {out} is the recipe itself, which the best one would replace: name another file")
     plan = planned(file, given, data_dir, runs / recipe.name, settings)
+    # After what is wrong with the recipe, which is to be known without Spark too.
+    if settings.spark:
+        need("pyspark", "spark", PURPOSE)
     own = Run(plan.recipe(), plan.base, reporter, watch=MlflowWatch(file) if record else Unwatched())
     own.walk("evaluate")
     # Trials take stages of the run of the recipe as it stands, which must stay what it is.
@@ -117,12 +122,17 @@ def planned(file: Path, given: Sequence[str], data_dir: str | None, base: Path, 
     ranges = settings.ranges or usual_ranges(recipe, plan.read)
     if problems := [Problem(f"tune.{name}", why) for name in ranges if (why := _unfit(name, measure))]:
         raise RecipeError(problems, file.name)
+    if settings.spark and recipe.compute.engine == "spark" and (changed := [r for r in ranges if _is_prepared(r)]):
+        why = "is prepared anew by Spark in each trial, which an executor cannot start: leave out tune.spark"
+        raise RecipeError([Problem(f"tune.{name}", why) for name in changed], file.name)
     check(ranges, plan.read, file.name)
     if not ranges:
         raise RecipeError([Problem("tune", "names no range, and the recipe's models have no usual ones")], file.name)
     if not recipe.split.valid:
         raise RecipeError([Problem("split.valid", "0 leaves nothing to tell trials apart by: raise it")], file.name)
-    threads = max(1, cpu_threads(recipe.compute.threads) // settings.workers)
+    # A task of Spark has one core, unless spark.task.cpus says otherwise; how many the driver has is no matter.
+    on_spark = recipe.compute.threads or 1
+    threads = on_spark if settings.spark else max(1, cpu_threads(recipe.compute.threads) // settings.workers)
     ran = [depends(recipe, stage) for stage in stages_upto(recipe, "export")]
     mark = fingerprint([ran, measure.name, [(name, range_.model_dump()) for name, range_ in sorted(ranges.items())]])
     return replace(plan, ranges=ranges, measure=measure, threads=threads, folder=base / "tune" / mark[:12])
@@ -135,6 +145,11 @@ def _unfit(setting: str, measure: Measure) -> str | None:
     if setting.startswith("ranking.negatives") and measure.stage == "ranking":
         return f"changes the rows that {measure.name} is measured on: tune by a metric of the funnel's lists"
     return None
+
+
+def _is_prepared(setting: str) -> bool:
+    """Whether trials that differ in a setting differ in their tables."""
+    return setting.partition(".")[0] == "features"
 
 
 def _told(plan: Plan) -> dict[str, str]:
