@@ -112,3 +112,14 @@ def test_a_user_is_found_by_an_id_of_another_type(recommender: Recommender, stat
     """The bundle finds the user 4 by "4", too."""
     state.append([StateEvent(4, "c", 50)])
     assert history(recommender, ["4", "nobody"]) == [[("c", 50, UNKNOWN)], []]  # type: ignore[list-item]
+
+
+def test_what_the_state_tells_of_a_user_means_what_it_means_alone(recommender: Recommender, state: LmdbState) -> None:
+    cities: list[object] = ["Graz", 5, ["Graz"], "Bonn", None, True]
+    for user, city in enumerate(cities, 1):
+        state.set_features(user, {"city": city})
+    users = [7, *range(len(cities), 0, -1), None, 2]
+    ids_UF = recommender.requests(users).query.ids_BF
+    alone_UF = [recommender.requests([user]).query.ids_BF[0] for user in users]
+    np.testing.assert_array_equal(ids_UF, alone_UF)
+    assert len(np.unique(ids_UF[1:7], axis=0)) > 2

@@ -60,7 +60,7 @@ def test_another_size_is_noticed_without_hashes(folder: Path) -> None:
         check_manifest(folder, hashes=False)
 
 
-@pytest.mark.parametrize("written", [1, 99])
+@pytest.mark.parametrize("written", [1, FORMAT - 1, 99])
 def test_another_format_says_who_wrote_it(folder: Path, written: int) -> None:
     write_json(folder / NAME, {"format": written, "shortlist": "9.9", "files": {}})
 

@@ -74,13 +74,13 @@ import json, sys
 from dataclasses import replace
 from pathlib import Path
 import numpy as np, torch
-from shortlist.export.onnx import export_onnx
-from shortlist.funnel.session import Session
+from shortlist.export.ranker import export_ranker
+from shortlist.funnel.rank_model import RankModel
 from shortlist.models.ranking.deepfm import DeepFM
 from shortlist.nn.batch import Batch
 from shortlist.nn.mapped import tables_mapped_in
 from shortlist.schema import Column, Kind, Side
-from shortlist.testing.inputs import random_rows, ranking_inputs
+from shortlist.testing.inputs import random_pairs, ranking_inputs
 
 def anonymous():
     lines = Path("/proc/self/status").read_text().splitlines()
@@ -90,8 +90,9 @@ torch.set_num_threads(1)
 folder, size = Path(sys.argv[1]), int(sys.argv[2])
 inputs = ranking_inputs()
 huge = Column(name="context.huge", side=Side.CONTEXT, kind=Kind.FIELD, size=size, offset=1000)
-inputs = replace(inputs, fields=(*inputs.fields, huge))
-rows = random_rows(inputs, 50)
+inputs = replace(inputs, fields=(huge, *inputs.fields))
+pairs = random_pairs(inputs, [5] * 10)
+rows = pairs.rows()
 with tables_mapped_in(folder / "tables"):
     model = DeepFM(DeepFM.Config(embedding_dim=63, hidden=(8,)), inputs)
 model.train()(Batch.of(rows))
@@ -100,8 +101,8 @@ model.eval()
 with torch.inference_mode():
     expected = model(Batch.of(rows)).numpy()
 (folder / "onnx").mkdir()
-export_onnx(model, model, rows, folder / "onnx" / "model.onnx")
-found = Session(folder / "onnx" / "model.onnx")(rows)
+export_ranker(model, pairs, folder / "onnx")
+found = RankModel(folder / "onnx")(pairs)
 print(json.dumps({"anonymous": anonymous(), "difference": float(np.abs(found - expected).max())}))
 """
 

@@ -1,16 +1,12 @@
-"""A bundle as an MLflow model answers as the recommender: in a frame, without torch, over HTTP and in Spark."""
+"""A bundle as an MLflow model answers as the recommender: in a frame, without torch and in Spark."""
 
 from __future__ import annotations
 
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -175,49 +171,6 @@ def test_an_altered_bundle_becomes_no_model(shop: Recommender, tmp_path: Path) -
     with pytest.raises(BundleError, match=r"funnel\.json"):
         save_mlflow_model(bundle, tmp_path / "model")
     assert not (tmp_path / "model").exists()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def asked_until_it_answers(request: urllib.request.Request, server: subprocess.Popen[bytes], seconds: float) -> Any:
-    until = time.monotonic() + seconds
-    while True:
-        try:
-            with urllib.request.urlopen(request, timeout=60) as answer:
-                return json.load(answer)
-        except urllib.error.URLError as error:
-            late = time.monotonic() > until or server.poll() is not None
-            if late or isinstance(error, urllib.error.HTTPError):
-                raise
-            time.sleep(0.5)
-
-
-@pytest.mark.slow
-@pytest.mark.integration
-def test_mlflow_models_serve_answers_the_same_lists(shop: Recommender, model: Path, tmp_path: Path) -> None:
-    users, port = users_of(shop), free_port()
-    command = [sys.executable, "-m", "mlflow", "models", "serve", "--model-uri", str(model)]
-    options = ["--env-manager", "local", "--port", str(port), "--workers", "1"]
-    body = {"dataframe_split": {"columns": ["user_id"], "data": [[user] for user in users]}}
-    request = urllib.request.Request(
-        f"http://127.0.0.1:{port}/invocations", json.dumps(body).encode(), {"Content-Type": "application/json"}
-    )
-    # MLflow starts `uvicorn` by its name.
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    with subprocess.Popen(
-        [*command, *options], cwd=tmp_path, env={**os.environ, "PATH": path}, start_new_session=True
-    ) as server:
-        try:
-            found = asked_until_it_answers(request, server, 180)
-        finally:
-            os.killpg(server.pid, 15)
-
-    same([(row["items"], row["scores"]) for row in found["predictions"]], lists(shop, users))
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from shortlist.features.values import array_of, as_floats, as_integers, as_seconds, as_text
+from shortlist.features.values import array_of, as_floats, as_integers, as_seconds, as_text, kind_of
 
 
 @pytest.mark.parametrize(
@@ -151,3 +151,26 @@ def test_numbers_count_units_and_dates_do_not(unit: float) -> None:
 )
 def test_json_values_of_mixed_types(values: list[Any], read: list[Any]) -> None:
     assert array_of(values).to_pylist() == read
+
+
+STRANGE = [1, 2**62, 0.5, 3.0, True, False, None, "7", "true", "x", [1], [2, 3], [0.5], [1, 0.5], ["a"], ["a", 1], []]
+
+
+@pytest.mark.parametrize("one", STRANGE, ids=repr)
+def test_beside_others_of_its_kind_a_value_is_what_it_is_alone(one: Any) -> None:
+    for other in (value for value in STRANGE if kind_of(value) == kind_of(one)):
+        alone, both = array_of([one]), array_of([other, one])
+        assert as_text(both)[1].as_py() == as_text(alone)[0].as_py()
+        np.testing.assert_array_equal(as_floats(both)[1:], as_floats(alone))
+        assert pa.types.is_list(both.type) == pa.types.is_list(alone.type)
+
+
+def test_a_list_beside_text_would_be_missing_and_a_truth_value_beside_it_no_number() -> None:
+    assert array_of([["a"], "b"]).to_pylist() == [None, "b"]
+    assert math.isnan(as_floats(array_of([True, "b"]))[0])
+    assert len({kind_of(value) for value in (["a"], "b", True, 1, 1.0, None, [1])}) == 7
+
+
+def test_lists_of_several_types_are_like_no_other() -> None:
+    assert kind_of([1, None, 2]) == kind_of([None, 3])
+    assert kind_of([True, 1.5]) != kind_of([True, 1.5])

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 
+from shortlist.features.pairs import ItemParts, Pairs
 from shortlist.features.past import Events
 from shortlist.features.rows import FeatureRows, FeatureTable, RaggedBag
 from shortlist.funnel.columns import Candidates, Requests
 from shortlist.funnel.predictions import Predictions
 from shortlist.funnel.rank import Rank, standardised
-from shortlist.funnel.session import Session
+from shortlist.funnel.rank_model import Catalogue, RankModel
 from shortlist.schema import Target, TargetKind
+
+Parted: TypeAlias = Pairs[ItemParts]
 
 ITEMS = FeatureTable(np.arange(50, 56, dtype=np.int32)[:, None], np.zeros((6, 0), np.float32))
 ID_OF_ITEM = ITEMS.ids_nF[:, 0]
@@ -35,19 +38,41 @@ def candidates(score_UK: list[list[float]]) -> Candidates:
     return Candidates(item_UK, scores, np.zeros(scores.shape, np.int32), ("two_tower",), {"retrieval": scores})
 
 
+class Function:
+    """What a ranking model is asked for."""
+
+    def __init__(self, model: Callable[[Parted], npt.NDArray[Any]]) -> None:
+        self.model = model
+
+    def parts(self, items: FeatureRows) -> ItemParts:
+        return ItemParts({"id": items.ids_BF})
+
+    def __call__(self, pairs: Pairs[FeatureRows] | Parted) -> npt.NDArray[Any]:
+        items = self.parts(pairs.items) if isinstance(pairs.items, FeatureRows) else pairs.items
+        return self.model(Pairs(pairs.requests, items, pairs.request_M))
+
+
+def ids(pairs: Parted) -> npt.NDArray[np.int32]:
+    """Of each row the item's id."""
+    id_M: npt.NDArray[np.int32] = pairs.items.arrays["id"].reshape(-1)
+    return id_M
+
+
 def rank(
-    model: Callable[[FeatureRows], npt.NDArray[Any]],
+    model: Callable[[Parted], npt.NDArray[Any]],
     history: int = 0,
     weight: float = 0.0,
     predictions: Predictions = FIRST,
 ) -> Rank:
-    """With a function in the place of the ONNX model."""
-    return Rank(cast("Session", model), ITEMS, ID_OF_ITEM, history, weight, predictions=predictions)
+    """With a function in the place of the ONNX models, to which an item's part is its id."""
+    catalogue = Catalogue(cast("RankModel", Function(model)), ITEMS)
+    return Rank(catalogue, ID_OF_ITEM, history, weight, predictions=predictions)
 
 
 def test_each_request_is_scored_with_each_of_its_candidates() -> None:
-    def model(rows: FeatureRows) -> npt.NDArray[Any]:
-        return (100 * rows.ids_BF[:, :1] + rows.ids_BF[:, 1:]).astype(np.float32)
+    def model(pairs: Parted) -> npt.NDArray[Any]:
+        query = pairs.requests.ids_BF[pairs.request_M, 0]
+        return np.array(100 * query + ids(pairs), np.float32)[:, None]
 
     ranked = rank(model)(REQUESTS, candidates([[3, 2, 1], [1, 1, 1]]))
 
@@ -58,26 +83,39 @@ def test_each_request_is_scored_with_each_of_its_candidates() -> None:
 
 
 def test_the_ranker_sees_the_latest_events_once_a_request() -> None:
-    seen: list[FeatureRows] = []
+    seen: list[Parted] = []
 
-    def model(rows: FeatureRows) -> npt.NDArray[Any]:
-        seen.append(rows)
-        return np.zeros((len(rows), 1), np.float32)
+    def model(pairs: Parted) -> npt.NDArray[Any]:
+        seen.append(pairs)
+        return np.zeros((len(pairs), 1), np.float32)
 
     rank(model, history=2)(REQUESTS, candidates([[3, 2, 1], [1, 1, 1]]))
-    history = seen[0].history
+    history = seen[0].requests.history
 
     assert history is not None
     assert history.ids_UL.tolist() == [[54, 55], [0, 0]]
-    assert history.of_B.tolist() == [0, 0, 0, 1, 1, 1]
+    assert history.of_B.tolist() == [0, 1]
+    assert seen[0].request_M.tolist() == [0, 0, 0, 1, 1, 1]
+
+
+def test_whole_rows_are_requests_of_their_own() -> None:
+    """The items' columns are the last ones."""
+
+    def model(pairs: Parted) -> npt.NDArray[Any]:
+        assert pairs.request_M.tolist() == [0, 1]
+        return np.hstack([pairs.requests.ids_BF, ids(pairs)[:, None]]).astype(np.float32)
+
+    rows = FeatureRows(np.array([[1, 7, 51], [2, 8, 52]], np.int32), np.zeros((2, 0), np.float32))
+
+    assert rank(model).outputs_of_rows(rows).tolist() == rows.ids_BF.tolist()
 
 
 @pytest.mark.parametrize(("weight", "order"), [(0.0, [3, 2, 1]), (1.0, [2, 1, 3]), (100.0, [1, 2, 3])])
 def test_the_weight_blends_logit_and_retrieval(weight: float, order: list[int]) -> None:
     """Logits 0, 1, 1.5; retrieval 5, 4, 0 standardised is 0.926, 0.463, -1.389."""
 
-    def model(rows: FeatureRows) -> npt.NDArray[Any]:
-        return np.array([[0.0], [1.0], [1.5]], np.float32)[rows.ids_BF[:, 1] - 51]
+    def model(pairs: Parted) -> npt.NDArray[Any]:
+        return np.array([[0.0], [1.0], [1.5]], np.float32)[ids(pairs) - 51]
 
     ranked = rank(model, weight=weight)(REQUESTS, candidates([[5, 4, 0], [5, 4, 0]]))
 
@@ -86,10 +124,10 @@ def test_the_weight_blends_logit_and_retrieval(weight: float, order: list[int]) 
         assert ranked.score_UK[0].tolist() == pytest.approx([1.463, 0.926, 0.111], abs=1e-3)
 
 
-def three_targets(rows: FeatureRows) -> npt.NDArray[Any]:
+def three_targets(pairs: Parted) -> npt.NDArray[Any]:
     """A click's logit, a price and the logits of two classes, for the items 1, 2 and 3."""
     outputs = [[2.0, 1.0, 0.0, 1.0], [0.0, 3.0, 1.0, 0.0], [-2.0, 4.0, 0.0, 9.0]]
-    return np.array(outputs, np.float32)[rows.ids_BF[:, 1] - 51]
+    return np.array(outputs, np.float32)[ids(pairs) - 51]
 
 
 TARGETS = (

@@ -40,7 +40,7 @@ item_lists = st.lists(st.lists(st.integers(1, 11), max_size=8), min_size=3, max_
     exclude=st.none() | item_lists,
     allowed=st.none() | item_lists,
     ineligible=st.none() | st.sets(st.integers(1, 11)),
-    block=st.sampled_from([(1, 1), (6, 2), (2**20, 128)]),
+    block=st.sampled_from([(1, 1, 0), (6, 2, 0), (2**20, 128, 0), (2**20, 128, 2**17)]),
 )
 def test_equals_the_naive_loop(
     seed: int,
@@ -48,13 +48,14 @@ def test_equals_the_naive_loop(
     exclude: list[list[int]] | None,
     allowed: list[list[int]] | None,
     ineligible: set[int] | None,
-    block: tuple[int, int],
+    block: tuple[int, int, int],
 ) -> None:
     vectors_ID, query_UD = vectors(12, seed), vectors(3, seed + 1)
     eligible_I = None if ineligible is None else np.array([i not in ineligible for i in range(12)])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(exact, "BLOCK_FLOATS", block[0])
         patch.setattr(exact, "QUERIES", block[1])
+        patch.setattr(exact, "_AT_ONCE", block[2])
         item_UK, score_UK = ExactIndex(vectors_ID, eligible_I).search(
             query_UD, k, RaggedBag.of(exclude) if exclude else None, RaggedBag.of(allowed) if allowed else None
         )

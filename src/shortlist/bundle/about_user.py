@@ -55,7 +55,7 @@ class AboutUser:
 def about_user(asking: Asking, user: Id, most: int) -> AboutUser:
     """What is known of `user`, with at most `most` events. StateFault where the state cannot be read."""
     bundle = asking.bundle
-    user_U = bundle.user_vocabulary.lookup(pa.array([user]))
+    user_U = bundle.user_vocabulary.rows_of([user])
     states = None if asking.lately is None else asking.lately.users([user])
     events = asking.known(user_U, states)
     return AboutUser(

@@ -37,6 +37,7 @@ class Asking:
         self.lately = None if state is None else Lately(bundle, state)
         self.id_of_item = item_id_column(bundle.items, bundle.schema)
         self.masks = Masks(bundle.attributes)
+        self._last_moment: tuple[int, FeatureRows] | None = None
 
     def requests(
         self,
@@ -51,11 +52,10 @@ class Asking:
         filter: str | None,
     ) -> Requests:
         """See `Recommender.requests`."""
-        user_U = _look_up(self.bundle.user_vocabulary, users)
-        moment = self._batch(context or {}, len(users), (Side.CONTEXT,))
-        time_U = self._times(moment)
+        user_U = self.bundle.user_vocabulary.rows_of(users)
+        time_U, moment = self._moment(context or {}, len(users))
         states = None if self.lately is None else self.lately.users(users)
-        query = side_by_side([self._users(user_U, user_features, states), self._context(moment, time_U)])
+        query = side_by_side([self._users(user_U, user_features, states), moment])
         known = self.known(user_U, states)
         if history is not None:
             _check_lists(history, len(users), "history")
@@ -108,6 +108,20 @@ class Asking:
         history = latest(events, time_B, history_length, self.id_of_item, self.bundle.schema.side(Side.PAST))
         return FeatureRows(rows.ids_BF, rows.numbers_BN, rows.bags, history)
 
+    def _moment(self, context: Columns, requests: int) -> tuple[Longs, FeatureRows]:
+        """When requests are made, in Unix seconds, and the features of their context."""
+        if context:
+            batch = self._batch(context, requests, (Side.CONTEXT,))
+            time_U = self._times(batch)
+            return time_U, self._context(batch, time_U)
+        # All requests of a second that tell nothing of their context have the same.
+        now, last = int(time.time()), self._last_moment
+        if last is None or last[0] != now:
+            batch = self._batch({}, 1, (Side.CONTEXT,))
+            last = self._last_moment = now, self._context(batch, np.full(1, now))
+        rows = last[1] if requests == 1 else last[1].repeat(requests)
+        return np.full(requests, now), rows
+
     def _side(self, side: Side, table: FeatureTable, rows_B: Ints | None, batch: pa.RecordBatch) -> FeatureRows:
         """Features by the rows of known ids; encoded from the raw columns where the log has no such ids."""
         return _all(self.bundle.encoders[side].apply(batch)) if rows_B is None else table.take(rows_B)
@@ -156,7 +170,7 @@ class Asking:
     def _items(self, lists: Sequence[Sequence[int | str]], rows: int, what: str) -> RaggedBag:
         """Rows of known items for each request."""
         _check_lists(lists, rows, what)
-        flat = _look_up(self.bundle.item_vocabulary, [item for items in lists for item in items])
+        flat = self.bundle.item_vocabulary.rows_of([item for items in lists for item in items])
         ends = np.cumsum([len(items) for items in lists])
         return RaggedBag.of([part[part > 0] for part in np.split(flat, ends[:-1])])
 
@@ -166,14 +180,9 @@ def _check_lists(lists: Sequence[Any], rows: int, what: str) -> None:
         raise RequestError(f"`{what}` has {len(lists)} lists for {rows} requests")
 
 
-def _look_up(vocabulary: Vocabulary, ids: Sequence[int | str | None]) -> Ints:
-    """Rows of ids, 0 where unknown."""
-    return vocabulary.lookup(array_of(list(ids)))
-
-
 def _ids(vocabulary: Vocabulary, columns: Columns, name: str | None) -> Ints | None:
     """Rows of the ids in the column called `name`; None if there is no such column."""
-    return _look_up(vocabulary, columns[name]) if name is not None and name in columns else None
+    return vocabulary.rows_of(columns[name]) if name is not None and name in columns else None
 
 
 def _all(table: FeatureTable) -> FeatureRows:

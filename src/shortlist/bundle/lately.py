@@ -5,7 +5,9 @@ Legend: U users, n events of all of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +16,7 @@ import pyarrow as pa
 from shortlist.bundle.read import Bundle
 from shortlist.features.past import Events
 from shortlist.features.rows import FeatureRows, FeatureTable, Ints, Longs, RaggedBag
-from shortlist.features.values import array_of
+from shortlist.features.values import array_of, kind_of
 from shortlist.schema import Side
 from shortlist.schema.columns import PAST_TYPE
 from shortlist.state.base import Id, State, UserState
@@ -31,7 +33,7 @@ class Lately:
     def __init__(self, bundle: Bundle, state: State) -> None:
         self.bundle = bundle
         self.state = state
-        self._item_rows = _Rows(lambda ids: bundle.item_rows(array_of(ids)))
+        self._item_rows = _Rows(bundle.item_vocabulary.rows_of)
         self._type_rows = _Rows(self._look_up_types) if _has_types(bundle) else None
 
     def users(self, users: Sequence[Id | None]) -> States:
@@ -70,15 +72,20 @@ class Lately:
     def features(self, user_U: Ints, states: States) -> FeatureRows:
         """User features: the state's where it has any, else the bundle's. What the state leaves out is missing."""
         users = self.bundle.users
-        places = [place for place, state in enumerate(states) if state is not None and state.features is not None]
-        if not places:
+        given = {
+            place: state.features
+            for place, state in enumerate(states)
+            if state is not None and state.features is not None
+        }
+        if not given:
             return users.take(user_U)
         encoder = self.bundle.encoders[Side.USER]
-        given = [state.features or {} for state in states if state is not None and state.features is not None]
-        encoded = encoder.apply(encoder.batch(given, user_U[places]))
         bags = {name: bag.rows(user_U) for name, bag in users.bags.items()}
         known = FeatureTable(users.ids_nF[user_U], users.numbers_nN[user_U], bags)
-        return known.with_rows(np.array(places), encoded).take(np.arange(len(user_U)))
+        for places in _of_one_kind(given):
+            batch = encoder.batch([given[place] for place in places], user_U[places])
+            known = known.with_rows(np.array(places), encoder.apply(batch))
+        return known.take(np.arange(len(user_U)))
 
     def _look_up_types(self, types: Sequence[Id | None]) -> Ints:
         column = self.bundle.recipe.schema_.event
@@ -108,6 +115,14 @@ class _Rows:
             # Unknown ids are not kept: anybody can make them up, of any length and number.
             rows.update((given, row) for given, row in zip(missing, found, strict=True) if row)
         return np.fromiter((rows.get(given, 0) for given in ids), np.int32, len(ids))
+
+
+def _of_one_kind(given: Mapping[int, Mapping[str, Any]]) -> Iterable[list[int]]:
+    """The places of those that can be encoded together: what one user's list means is not for another's text to say."""
+    places = defaultdict[Hashable, list[int]](list)
+    for place, features in given.items():
+        places[frozenset((name, kind_of(value)) for name, value in features.items())].append(place)
+    return places.values()
 
 
 def _has_types(bundle: Bundle) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 from shortlist.core.errors import BundleError
 from shortlist.core.files import read_json, sha256, write_json
 
-FORMAT = 2
+FORMAT = 4
 """Version of the folder's layout; a bundle of another one is refused."""
 NAME = "manifest.json"
 

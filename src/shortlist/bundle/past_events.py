@@ -66,7 +66,7 @@ def read_events(bundle: Bundle, lists: Sequence[Sequence[Event | int | str]], ti
     """
     events = [given if isinstance(given, Event) else Event(given) for each in lists for given in each]
     user_n = np.repeat(np.arange(len(lists)), [len(each) for each in lists])
-    item_n = bundle.item_rows(array_of([event.item for event in events]))
+    item_n = bundle.item_vocabulary.rows_of([event.item for event in events])
     told_n, is_told_n = as_seconds(array_of([event.time for event in events]), bundle.schema.time_unit)
     type_n = type_rows(bundle, [event.type for event in events])
     kept = np.flatnonzero(item_n > 0)

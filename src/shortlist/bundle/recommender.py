@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +28,8 @@ from shortlist.funnel.calibration import calibration_from_json
 from shortlist.funnel.columns import Candidates, Requests, Source, candidates_of_one
 from shortlist.funnel.predictions import Predictions
 from shortlist.funnel.rank import Rank
+from shortlist.funnel.rank_model import Catalogue, RankModel
 from shortlist.funnel.rules.said import PROPENSITY
-from shortlist.funnel.session import Session
 from shortlist.funnel.sources.filled import filled
 from shortlist.funnel.sources.folder import Surroundings, mixed, open_sources
 from shortlist.funnel.sources.mixture import Mixture
@@ -40,6 +40,9 @@ from shortlist.state.base import State
 
 Id = int | str
 Rows = FeatureRows | Mapping[str, Sequence[Any]]
+
+_MOST_SHOWN = 2**14
+"""Items whose ids and titles a process keeps at hand: those that are answered again and again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,7 @@ class Recommender:
         self.threads = threads
         self.state = state
         self.asking = Asking(bundle, state)
+        self._key_and_title = lru_cache(_MOST_SHOWN)(self._read_key_and_title)
 
     @classmethod
     def load(cls, path: str | Path, threads: int = 1, verify: bool = True, state: State | None = None) -> Recommender:
@@ -89,6 +93,8 @@ class Recommender:
         with whole_folder(target) as draft:
             shutil.copytree(self.bundle.path, draft, dirs_exist_ok=True)
             if len(self.bundle.changed_A):
+                if self.ranker is not None:
+                    self.ranker.catalogue.save(draft / "ranking")
                 write_items(self.bundle, self.sources, draft)
 
     def with_items(self, table: pa.Table | Mapping[str, Sequence[Any]]) -> Recommender:
@@ -136,10 +142,10 @@ class Recommender:
         if not self.bundle.has_ranking:
             return None
         settings = self.bundle.settings
-        model = Session(self.bundle.path / "ranking" / "model.onnx", self.threads)
+        folder = self.bundle.path / "ranking"
+        model = RankModel(folder, self.threads)
         return Rank(
-            model,
-            self.bundle.items,
+            Catalogue.open(folder, model, self.bundle.items, self.bundle.changed_A),
             self.asking.id_of_item,
             settings.ranking_history,
             settings.retrieval_weight if self.bundle.recipe.retrieval is not None else 0.0,
@@ -232,7 +238,7 @@ class Recommender:
             found = filled(found, requests, source, self.popularity, k)
         if whole:
             found = self.rules.with_pins(requests, found, source)
-        watch.asked, watch.found = len(requests) * wide, int(np.count_nonzero(found.valid_UK))
+        watch.asked, watch.found_U = wide, np.count_nonzero(found.valid_UK, axis=1).tolist()
         watch.passed("candidates")
         if rank is not None:
             found = self._ranked(rank, requests, found, watch)
@@ -334,30 +340,28 @@ class Recommender:
             raise RequestError("this bundle has no ranking model, so it cannot score rows")
         if not isinstance(rows, FeatureRows):
             rows = self.asking.rows(rows, self.bundle.settings.ranking_history)
-        outputs_BO: Floats = self.ranker.model(rows)
-        return outputs_BO
+        return self.ranker.outputs_of_rows(rows)
 
     def present(self, found: Candidates) -> list[list[Recommendation]]:
         """Candidates as ids, scores and titles, with their predictions where there are several targets."""
-        keys = self.bundle.item_keys.take(pa.array(found.item_UK.ravel())).to_pylist()
-        titles = self.bundle.titles.take(pa.array(found.item_UK.ravel())).to_pylist()
-        width = found.item_UK.shape[1]
+        propensity_UK = found.columns.get(PROPENSITY)
+        columns = (found.item_UK, found.score_UK, found.source_UK)
         answers: list[list[Recommendation]] = []
-        for u, valid_K in enumerate(found.valid_UK):
-            answers.append(
-                [
-                    Recommendation(
-                        keys[u * width + i],
-                        float(found.score_UK[u, i]),
-                        found.sources[found.source_UK[u, i]],
-                        titles[u * width + i],
-                        self._predictions(found, u, i),
-                        propensity=float(found.columns[PROPENSITY][u, i]) if PROPENSITY in found.columns else None,
-                    )
-                    for i in np.flatnonzero(valid_K).tolist()
-                ]
-            )
+        for u, of_user in enumerate(zip(*(column.tolist() for column in columns), strict=True)):
+            answer = []
+            for i, (row, score, source) in enumerate(zip(*of_user, strict=True)):
+                if row > 0:
+                    key, title = self._key_and_title(row)
+                    predictions = self._predictions(found, u, i)
+                    propensity = None if propensity_UK is None else float(propensity_UK[u, i])
+                    sourced = found.sources[source]
+                    answer.append(Recommendation(key, score, sourced, title, predictions, propensity=propensity))
+            answers.append(answer)
         return answers
+
+    def _read_key_and_title(self, row: int) -> tuple[Id, str | None]:
+        """An item's id and title. One by one: of a short list Arrow's `take` costs several times as much."""
+        return self.bundle.item_keys[row].as_py(), self.bundle.titles[row].as_py()
 
     def _predictions(self, found: Candidates, u: int, i: int) -> dict[str, float | str] | None:
         """What the ranker predicts of the targets of one candidate; None without a ranker, or of one target."""

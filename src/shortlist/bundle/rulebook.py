@@ -113,7 +113,7 @@ def _pins(bundle: Bundle, rules: BundleRules) -> Pins | None:
     pins = numbered(rules.settings.pin, "pin")
     if not pins:
         return None
-    rows = bundle.item_rows(array_of([pin.item for _, pin in pins]))
+    rows = bundle.item_vocabulary.rows_of([pin.item for _, pin in pins])
     pinned = []
     for (place, pin), row in zip(pins, rows.tolist(), strict=True):
         if not row:

@@ -8,7 +8,6 @@ import numpy as np
 
 from shortlist.bundle.read import Bundle
 from shortlist.core.errors import RequestError
-from shortlist.features.values import array_of
 from shortlist.funnel.columns import Candidates, Source
 from shortlist.funnel.sources.towers import TowerSource
 
@@ -29,7 +28,7 @@ def similar(bundle: Bundle, sources: Sequence[Source], items: Sequence[int | str
             "no source of this bundle gives items vectors that could be compared: train one with a candidate tower, "
             'such as retrieval.model = "two_tower"'
         )
-    item_U = bundle.item_rows(array_of(list(items)))
+    item_U = bundle.item_vocabulary.rows_of(items)
     unknown = [item for item, row in zip(items, item_U.tolist(), strict=True) if row == 0]
     if unknown:
         shown = ", ".join(repr(item) for item in unknown[:SHOWN])

@@ -17,7 +17,8 @@ from shortlist.core.files import write_json
 from shortlist.core.version import __version__
 from shortlist.data.prepared import Prepared
 from shortlist.export.attributes import write_attributes
-from shortlist.export.parity import export_checked, sampled_rows
+from shortlist.export.parity import export_ranker_checked, sampled_rows
+from shortlist.funnel.rank_model import Catalogue, RankModel
 from shortlist.models.base import RankingModel
 from shortlist.recipe.sections import Recipe
 from shortlist.schema import Schema, Split
@@ -36,9 +37,12 @@ def write_parts(folder: Path, prepared: Prepared, recipe: Recipe, ranking: Ranki
     write_attributes(folder, prepared, recipe)
     if ranking is None:
         return {}
-    (folder / "ranking").mkdir()
+    into = folder / "ranking"
+    into.mkdir()
     sample = sampled_rows(prepared, ranking.inputs, recipe.seed, with_item=True)
-    return {"ranking": export_checked(ranking, ranking, sample, folder / "ranking" / "model.onnx")}
+    difference = export_ranker_checked(ranking, sample, prepared.items, into)
+    Catalogue(RankModel(into), prepared.items).save(into)
+    return {"ranking": difference}
 
 
 def seal(folder: Path, recipe: Recipe, settings: FunnelSettings, schema: Schema, facts: Mapping[str, Any]) -> None:

@@ -15,13 +15,19 @@ from shortlist.core.seeding import stream
 from shortlist.data.loader import Gather
 from shortlist.data.prepared import Prepared
 from shortlist.export.onnx import export_onnx
-from shortlist.features.rows import FeatureRows
+from shortlist.export.ranker import export_ranker
+from shortlist.features.pairs import Pairs
+from shortlist.features.rows import FeatureRows, FeatureTable, Floats
+from shortlist.funnel.rank_model import MODEL, RankModel
 from shortlist.funnel.session import Session
 from shortlist.nn.batch import Batch
 from shortlist.schema import Inputs
 
 SAMPLE = 1000
 """Rows compared."""
+
+ITEMS_EACH = 7
+"""Of a request, where rows are compared that share requests."""
 
 TOLERANCE = 1e-4
 """Largest allowed |exported - trained|, relative to max(1, |trained|): float32 sums in another order differ by less."""
@@ -45,11 +51,31 @@ def check_parity(name: str, trained: npt.NDArray[np.float32], exported: npt.NDAr
 
 def export_checked(model: nn.Module, function: Callable[[Batch], Tensor], sample: FeatureRows, path: Path) -> float:
     """Export `function` of `model` to `path`; the largest relative difference between both on the sample."""
+    export_onnx(model, function, sample, path)
+    return _difference(model, function, sample, path, Session(path)(sample))
+
+
+def export_ranker_checked(model: nn.Module, sample: FeatureRows, items: FeatureTable, folder: Path) -> float:
+    """Export a ranking model into `folder`; the largest relative difference between both on whole rows.
+
+    `items` says which columns are the items'. The sample's rows are shared among requests too, for a file that mixed
+    requests up would agree on requests of their own.
+    """
+    apart = Pairs.of_rows(sample, items)
+    export_ranker(model, apart, folder)
+    exported = RankModel(folder)
+    # `part` leaves out the requests that no row has: there must be fewer of them than rows.
+    shared = Pairs(apart.requests, apart.items, apart.request_M // ITEMS_EACH).part(0, len(apart))
+    return max(_difference(model, model, rows.rows(), folder / MODEL, exported(rows)) for rows in (apart, shared))
+
+
+def _difference(
+    model: nn.Module, function: Callable[[Batch], Tensor], sample: FeatureRows, path: Path, exported: Floats
+) -> float:
     model.eval()
     with torch.inference_mode():
         trained = function(Batch.of(sample)).numpy()
-    export_onnx(model, function, sample, path)
-    return check_parity(path.parent.name + "/" + path.stem, trained, Session(path)(sample))
+    return check_parity(path.parent.name + "/" + path.stem, trained, exported)
 
 
 def sampled_rows(prepared: Prepared, inputs: Inputs, seed: int, with_item: bool) -> FeatureRows:

@@ -77,6 +77,12 @@ class Events:
 
     def rows(self, rows_B: npt.NDArray[np.integer]) -> Events:
         """The events of the users at `rows_B`."""
+        if len(rows_B) == 1:
+            # One user's events lie together: nothing is copied.
+            start, stop = self.items.offsets_n[rows_B[0]], self.items.offsets_n[rows_B[0] + 1]
+            items = RaggedBag(self.items.values[start:stop], np.array([0, stop - start]))
+            types = None if self.types is None else self.types[start:stop]
+            return Events(items, self.times[start:stop], types)
         place, offsets_n = self.items.places(rows_B)
         types = None if self.types is None else self.types[place]
         return Events(RaggedBag(self.items.values[place], offsets_n), self.times[place], types)

@@ -162,6 +162,10 @@ class FeatureRows:
             return self
         return replace(self, history=self.history.used())
 
+    def part(self, start: int, stop: int) -> FeatureRows:
+        """The rows from `start` to before `stop`, with only the histories that they have."""
+        return self.take(np.arange(start, min(stop, len(self)))).with_own_histories()
+
     def repeat(self, times: int) -> FeatureRows:
         """Each row `times` times in succession: one request beside each of its candidates."""
         return self.take(np.repeat(np.arange(len(self)), times))

@@ -148,6 +148,21 @@ def array_of(values: Sequence[Any]) -> pa.Array:
         return pa.array([_json_text(value) for value in values], pa.string())
 
 
+def kind_of(value: Any) -> object:
+    """What `array_of` goes by. Values that are alike in it are encoded together as each is by itself.
+
+    Others are not: beside text a truth value becomes text, which is no number, a list is missing, and beside a number
+    of more than 64 bits all become text.
+    """
+    if isinstance(value, int) and value not in _INT64:
+        return object()
+    if not isinstance(value, list):
+        return type(value)
+    kinds = frozenset(type(one) for one in value)
+    # What Arrow makes of a list of several types depends on their order, and on the lists beside it: like none other.
+    return kinds if len(kinds - {type(None)}) <= 1 else object()
+
+
 def _json_text(value: Any) -> str | None:
     if value is None or isinstance(value, list | dict):
         return None

@@ -10,10 +10,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from shortlist.features.rows import FeatureRows, FeatureTable, Floats, Ints, side_by_side
+from shortlist.features.pairs import Pairs
+from shortlist.features.rows import FeatureRows, Floats, Ints
 from shortlist.funnel.columns import Bools, Candidates, Requests
 from shortlist.funnel.predictions import Predictions
-from shortlist.funnel.session import Session
+from shortlist.funnel.rank_model import Catalogue
 from shortlist.schema import Column
 
 
@@ -30,8 +31,7 @@ class Rank:
 
     def __init__(
         self,
-        model: Session,
-        items: FeatureTable,
+        catalogue: Catalogue,
         id_of_item: Ints,
         history: int,
         weight: float,
@@ -40,8 +40,7 @@ class Rank:
         past: Sequence[Column] = (),
     ) -> None:
         """`past` says what the model is told of a history's events beside their items."""
-        self.model = model
-        self.items = items
+        self.catalogue = catalogue
         self.id_of_item = id_of_item
         self.history = history
         self.weight = weight
@@ -53,10 +52,13 @@ class Rank:
         rows = requests.query
         if self.history:
             latest = requests.latest(self.history, self.id_of_item, self.past)
-            rows = FeatureRows(rows.ids_BF, rows.numbers_BN, rows.bags, latest)
-        flat = side_by_side([rows.repeat(item_UK.shape[1]), self.items.take(item_UK.ravel())])
-        outputs_MO: Floats = self.model(flat)
-        return outputs_MO
+            rows = replace(rows, history=latest)
+        request_M = np.repeat(np.arange(len(rows), dtype=np.int32), item_UK.shape[1])
+        return self.catalogue.model(self.catalogue.pairs(rows, item_UK.ravel(), request_M))
+
+    def outputs_of_rows(self, rows: FeatureRows) -> Floats:
+        """outputs_BO of whole rows: user, context and item side by side."""
+        return self.catalogue.model(Pairs.of_rows(rows, self.catalogue.items))
 
     def __call__(self, requests: Requests, candidates: Candidates) -> Candidates:
         """The candidates in their final order, with the columns `ranking`, the score, and `target.NAME`.

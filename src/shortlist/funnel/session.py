@@ -4,16 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
-from shortlist.features.rows import FeatureRows
-
 CHUNK = 8192
 """Rows scored at once: the widest layer's activations stay in the cache's reach."""
+
+
+class Rows(Protocol):
+    """What a model takes: `FeatureRows`, or `Pairs` where it is a ranker."""
+
+    def __len__(self) -> int: ...
+
+    def feeds(self) -> dict[str, npt.NDArray[Any]]:
+        """The arrays by input name."""
+
+    def part(self, start: int, stop: int) -> Self:
+        """The rows from `start` to before `stop`."""
+
+
+R = TypeVar("R", bound=Rows)
 
 
 class Session:
@@ -30,21 +43,34 @@ class Session:
         self._inputs = {value.name for value in self._session.get_inputs()}
 
     def takes(self, name: str) -> bool:
-        """Whether the model has an input of that name, as `FeatureRows.feeds` gives them."""
+        """Whether the model has an input of that name, as `feeds` gives them."""
         return name in self._inputs
 
-    def __call__(self, rows: FeatureRows) -> npt.NDArray[Any]:
+    def __call__(self, rows: Rows) -> npt.NDArray[Any]:
         """The model's first output for every row; inputs that the model does not use are left out."""
-        chunks = [rows] if len(rows) <= CHUNK else _chunks(rows)
-        return np.concatenate([self._run(chunk) for chunk in chunks])
+        if len(rows) <= CHUNK:
+            output: npt.NDArray[Any] = self._run(rows)[0]
+            return output
+        return np.concatenate([self._run(part)[0] for part in in_chunks(rows)])
 
-    def _run(self, rows: FeatureRows) -> npt.NDArray[Any]:
+    def named(self, rows: Rows) -> dict[str, npt.NDArray[Any]]:
+        """All of the model's outputs for every row, by name."""
+        found = zip(*(self._run(part) for part in in_chunks(rows)), strict=True)
+        return {
+            output.name: arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
+            for output, arrays in zip(self._session.get_outputs(), found, strict=True)
+        }
+
+    def _run(self, rows: Rows) -> list[npt.NDArray[Any]]:
         feeds = {name: array for name, array in rows.feeds().items() if name in self._inputs}
-        output: npt.NDArray[Any] = self._session.run(None, feeds)[0]
-        return output
+        outputs: list[npt.NDArray[Any]] = self._session.run(None, feeds)
+        return outputs
 
 
-def _chunks(rows: FeatureRows) -> Iterator[FeatureRows]:
-    for start in range(0, len(rows), CHUNK):
-        part = rows.take(np.arange(start, min(start + CHUNK, len(rows))))
-        yield part.with_own_histories()
+def in_chunks(rows: R) -> Iterator[R]:
+    """The rows themselves where they are few, or else a chunk after another."""
+    if len(rows) <= CHUNK:
+        yield rows
+    else:
+        for start in range(0, len(rows), CHUNK):
+            yield rows.part(start, start + CHUNK)

@@ -83,6 +83,20 @@ class Best:
         self._floor_Q = np.maximum(self._floor_Q, scores(key_QW[:, k - 1]))
 
 
+def best_of_all(score_QI: Floats, k: int) -> tuple[Ints, Floats]:
+    """item_QK and score_QK of the `k` best of all items' scores, as `Best` has them. Writes to `score_QI`."""
+    # What is no number is lower than any.
+    np.fmax(score_QI, np.float32(-np.inf), out=score_QI)
+    key_QI = keys(score_QI, np.arange(score_QI.shape[1]))
+    found = min(k, key_QI.shape[1])
+    key_QI.partition(found - 1, axis=1)
+    key_QK = np.full((len(key_QI), k), _NOTHING)
+    key_QK[:, :found] = key_QI[:, :found]
+    key_QK.sort(axis=1)
+    score_QK = scores(key_QK)
+    return np.where(score_QK > -np.inf, key_QK & _ITEM_MASK, 0).astype(np.int32), score_QK
+
+
 def keys(score_M: Floats, item_M: npt.NDArray[Any]) -> Keys:
     """Score and item as one number each, smaller for a higher score, and for a lower item where scores are equal."""
     # Adding zero makes the negative zero a positive one, whose bits are others although the two are equal.

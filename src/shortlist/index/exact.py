@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from shortlist.features.rows import Floats, Ints, Longs, RaggedBag
 from shortlist.index.base import Bools, eligible_rows, with_rows
-from shortlist.index.best import Best
+from shortlist.index.best import Best, best_of_all
 
 QUERIES = 128
 """Queries scored together: each item vector is read from memory once for all of them."""
@@ -25,6 +25,8 @@ BLOCK_FLOATS = 2**20
 """Scores held at once: 4 MiB, which stays in the cache, whatever the catalogue's size."""
 _MOST_ITEMS = 2**17
 """Items of a block, where there are only a few queries."""
+_AT_ONCE = 2**17
+"""Most scores that are looked at all together."""
 _MOST_GATHERED = 1 / 8
 """Largest part of the items that is gathered where a filter keeps no more: to copy a vector takes longer than to pass
 it by."""
@@ -67,6 +69,8 @@ class ExactIndex:
         """See `Index.search`."""
         if within_I is not None:
             return self._search_within(query_UD, k, exclude, allowed, within_I)
+        if 0 < len(query_UD) * len(self.vectors_ID) <= _AT_ONCE:
+            return self._search_at_once(query_UD, k, exclude, allowed)
         item_UK = np.zeros((len(query_UD), k), np.int32)
         score_UK = np.full((len(query_UD), k), -np.inf, np.float32)
         found = min(k, len(self.vectors_ID))
@@ -77,6 +81,20 @@ class ExactIndex:
             best = self._best(query_UD[rows], found, excluded, within)
             item_UK[rows, :found], score_UK[rows, :found] = best.sorted()
         return item_UK, score_UK
+
+    def _search_at_once(
+        self, query_UD: Floats, k: int, exclude: RaggedBag | None, allowed: RaggedBag | None
+    ) -> tuple[Ints, Floats]:
+        """All scores beside one another: for a few queries and items less work than to keep the best so far."""
+        score_UI = query_UD @ self.vectors_ID.T
+        if allowed is not None:
+            outside_UI = np.ones(score_UI.shape, bool)
+            outside_UI[allowed.flat()] = False
+            score_UI[outside_UI] = -np.inf
+        if exclude is not None:
+            score_UI[exclude.flat()] = -np.inf
+        score_UI[:, self._ineligible] = -np.inf
+        return best_of_all(score_UI, k)
 
     def _search_within(
         self, query_UD: Floats, k: int, exclude: RaggedBag | None, allowed: RaggedBag | None, within_I: Bools

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
@@ -16,6 +17,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from shortlist.core.seeding import stream
+from shortlist.export.ranker import export_ranker
+from shortlist.funnel.rank_model import RankModel
 from shortlist.models.base import RankingModel
 from shortlist.models.catalogue import RANKING, ranking_model
 from shortlist.nn.batch import Batch, Labels
@@ -24,7 +27,7 @@ from shortlist.recipe.ranking import Ranking
 from shortlist.recipe.training import Model
 from shortlist.schema import Inputs, Kind, Schema, Side, Target, TargetKind
 from shortlist.testing.contract import ROWS, STEPS, Answer, ModelContract, train
-from shortlist.testing.inputs import random_rows, ranking_inputs, toy_schema, unknown_rows
+from shortlist.testing.inputs import random_pairs, random_rows, ranking_inputs, toy_schema, unknown_rows
 from shortlist.training.ranking_loss import RankingLoss
 
 
@@ -101,6 +104,21 @@ class RankingContract(ModelContract[RankingModel]):
         model.eval()
         with torch.inference_mode():
             assert loss().item() < 0.3
+
+    @pytest.mark.slow
+    def test_onnx_gives_equal_answers(self, tmp_path: Path) -> None:
+        """The exported model, which takes each request once, agrees within 1e-5 with the trained one on whole rows.
+
+        For one request and one item, for several requests with as many items each as they happen to have, and for rows
+        that are requests of their own; with bags of another width.
+        """
+        model = self.trained()
+        export_ranker(model, random_pairs(model.inputs, (1, 2)), tmp_path)
+        exported, answer = RankModel(tmp_path), Answer(model, model.inputs)
+        for items, hotness in (((1,), 3), ((9,), 1), ((4, 1, 6), 5), ((1,) * 11, 2)):
+            asked = random_pairs(model.inputs, items, seed=len(items), hotness=hotness)
+            found = torch.from_numpy(exported(asked))
+            torch.testing.assert_close(found, answer(asked.rows()), rtol=1e-5, atol=1e-5)
 
     @pytest.mark.parametrize("history", get_args(Encoding))
     def test_reads_a_history_every_way(self, history: Encoding) -> None:

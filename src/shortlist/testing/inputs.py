@@ -5,12 +5,15 @@ Legend: B rows, F fields, N numbers, H hotness, L history length.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from shortlist.core.seeding import stream
-from shortlist.features.rows import FeatureRows, HistoryRows, Ints, PaddedBag
+from shortlist.features.pairs import Pairs
+from shortlist.features.rows import FeatureRows, FeatureTable, HistoryRows, Ints, PaddedBag, RaggedBag
 from shortlist.schema import Column, Inputs, Kind, Schema, Side, Target
-from shortlist.schema.columns import stacked
+from shortlist.schema.columns import ROW_SIDES, stacked
 
 HISTORY = 6
 """Most events of a history in the made-up inputs."""
@@ -36,7 +39,7 @@ def toy_schema(targets: tuple[str, ...] = ("liked", "bought")) -> Schema:
 
 def ranking_inputs() -> Inputs:
     """What a ranking model of the toy schema gets: user, context, item, and history with types and ages."""
-    return toy_schema().inputs(*Side, history_length=HISTORY)
+    return toy_schema().inputs(*ROW_SIDES, Side.PAST, history_length=HISTORY)
 
 
 def query_inputs() -> Inputs:
@@ -66,6 +69,28 @@ def random_rows(inputs: Inputs, rows: int, seed: int = 0, hotness: int = 3) -> F
         history = HistoryRows.each(_padded(values_BL, length_B), length_B, _past(inputs, length_B, random))
     numbers_BN = random.standard_normal((rows, len(inputs.numbers))).astype(np.float32)
     return FeatureRows(ids_BF, numbers_BN, bags, history)
+
+
+def random_pairs(inputs: Inputs, items: Sequence[int], seed: int = 0, hotness: int = 3) -> Pairs[FeatureRows]:
+    """Requests with as many items each as `items` says, made as `random_rows` makes them."""
+    apart = Pairs.of_rows(random_rows(inputs, max(sum(items), len(items)), seed, hotness), _no_items(inputs))
+    requests = apart.requests.take(np.arange(len(items)))
+    request_M = np.repeat(np.arange(len(items), dtype=np.int32), items)
+    return Pairs(requests.with_own_histories(), apart.items.take(np.arange(len(request_M))), request_M)
+
+
+def _no_items(inputs: Inputs) -> FeatureTable:
+    """A table of items that has their columns and nothing else."""
+    nothing = RaggedBag(np.zeros(0, np.int32), np.zeros(1, np.int64))
+    return FeatureTable(
+        np.zeros((0, _items(inputs.fields)), np.int32),
+        np.zeros((0, _items(inputs.numbers)), np.float32),
+        {column.name: nothing for column in inputs.bags if column.side == Side.ITEM},
+    )
+
+
+def _items(columns: Sequence[Column]) -> int:
+    return sum(column.side == Side.ITEM for column in columns)
 
 
 def unknown_rows(inputs: Inputs, rows: int) -> FeatureRows:
