@@ -18,7 +18,7 @@ from shortlist.bundle.recommender import Recommender
 from shortlist.funnel.stopwatch import Stopwatch
 from shortlist.serving import ServeSettings, create_app
 from shortlist.serving.refusal import Refusal
-from shortlist.serving.work import WorkQueue
+from shortlist.serving.work import Job, WorkQueue
 
 Serve = Callable[[FastAPI], AbstractContextManager[httpx.Client]]
 
@@ -34,7 +34,7 @@ def request(connected: bool = True) -> Request:
 
 def outcomes(queue: WorkQueue, jobs: list[tuple[Callable[[], object], Request, float]]) -> list[object]:
     async def ask() -> list[object]:
-        tasks = [queue.run(job, of, due) for job, of, due in jobs]
+        tasks = [queue.run(Job.by_itself(job), of, due) for job, of, due in jobs]
         return await asyncio.gather(*tasks, return_exceptions=True)
 
     return asyncio.run(ask())
@@ -74,6 +74,18 @@ def test_no_work_for_a_client_that_has_gone_nor_after_its_time() -> None:
     )
     assert worked == ["waits"]
     assert [error.status for error in found if isinstance(error, Refusal)] == [503, 499]
+
+
+def test_a_job_that_ends_its_thread_ends_neither_the_others_nor_the_queue() -> None:
+    class Panic(BaseException):
+        """As libraries in Rust raise it."""
+
+    def panic() -> object:
+        raise Panic
+
+    found = outcomes(WorkQueue(10), [(panic, request(), math.inf), (lambda: "next", request(), math.inf)])
+    assert isinstance(found[0], Panic)
+    assert found[1] == "next"
 
 
 def test_a_full_server_says_when_to_come_back(shop: Recommender, serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,7 +131,7 @@ def test_a_budget_spent_by_retrieval_leaves_its_order(shop: Recommender) -> None
     requests = shop.requests([117])
     found = shop.run(requests, 5, watch=watch)
     assert watch.fallback == "retrieval"
-    assert watch.asked >= watch.found > 0
+    assert watch.asked >= watch.found_U[0] > 0
     np.testing.assert_array_equal(found.item_UK, shop.run(requests, 5, "retrieval").item_UK)
 
 

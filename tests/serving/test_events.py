@@ -224,3 +224,9 @@ def test_an_event_reaches_the_other_worker(tmp_path: Path, shop_bundle: Path) ->
                     assert about["history"][-1]["item_id"] == event["item"]
         finally:
             process.terminate()
+
+
+def test_the_page_says_when_there_is_no_such_item(told: httpx.Client) -> None:
+    page = told.get("/openapi.json").json()
+    assert told.get("/v1/items/999999/similar").status_code == 404
+    assert page["paths"]["/v1/items/{id}/similar"]["get"]["responses"]["404"]["description"]

@@ -59,7 +59,7 @@ def test_exploration_is_told_with_its_propensities(shop: Recommender, tmp_path: 
     service = Service(Recommender.load(tmp_path / "shop"))
 
     def answer(**body: Any) -> Any:
-        return service.recommend(service.recommend_body.model_validate({"user_id": KNOWN, "n": 3, **body}))
+        return service.recommend([service.recommend_body.model_validate({"user_id": KNOWN, "n": 3, **body})])[0]
 
     first, second = answer(seed=5), answer(seed=5)
     chances = [item.propensity for item in first.items]

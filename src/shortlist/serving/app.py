@@ -21,6 +21,7 @@ from shortlist.serving.live import Live
 from shortlist.serving.logs import RequestLog
 from shortlist.serving.metrics import Metrics
 from shortlist.serving.observe import Observe
+from shortlist.serving.pauses import without_pauses
 from shortlist.serving.rollout import Rollout
 from shortlist.serving.routes_admin import add_admin
 from shortlist.serving.routes_answers import add_answers
@@ -52,9 +53,10 @@ def application_of(
         for arm in live.lineup.arms:
             await queue.aside(arm.service.warm_up)
         following = None if rollout is None else asyncio.create_task(rollout.follow())
-        app.state.ready = True
-        yield
-        app.state.ready = False
+        with without_pauses():
+            app.state.ready = True
+            yield
+            app.state.ready = False
         if following is not None:
             following.cancel()
         queue.close()

@@ -6,7 +6,7 @@ and nothing reaches Arrow that it cannot hold.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from shortlist.bundle.read import Bundle
@@ -33,12 +33,14 @@ class RequestColumns:
         self.user_features = frozenset(own[Side.USER] - ids)
         self.rows = frozenset(set().union(*own.values(), clock, ids))
 
-    def of_request(self, values: Values | None, known: Iterable[str], where: str) -> dict[str, list[Any]] | None:
-        """The values of one request as columns of one row; None when there are none."""
-        if values is None:
-            return None
-        _check(values, known, where)
-        return {name: [value] for name, value in values.items()}
+    def of_requests(
+        self, values: Sequence[Values | None], known: Iterable[str], where: str
+    ) -> dict[str, list[Any]] | None:
+        """The values of requests, all for the same columns, as rows; None where the first has none."""
+        told = [of_one for of_one in values if of_one is not None]
+        for of_one in told:
+            _check(of_one, known, where)
+        return {name: [of_one[name] for of_one in told] for name in told[0]} if told else None
 
     def of_rows(self, rows: list[Values]) -> dict[str, list[Any]]:
         """Rows as columns; what a row leaves out is null."""

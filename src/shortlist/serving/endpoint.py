@@ -7,29 +7,55 @@ these routes are in the OpenAPI page all the same.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Awaitable, Callable
+import logging
+from collections.abc import Awaitable, Callable, Hashable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import orjson
 from fastapi import Request, Response
+from pydantic import BaseModel
 
 from shortlist.funnel.stopwatch import Stopwatch
 from shortlist.serving.answers import ItemsAnswer, PredictionsAnswer
-from shortlist.serving.exchange import Exchange, deadline
+from shortlist.serving.exchange import Exchange, budget_s
 from shortlist.serving.faults import fault, state_failed
+from shortlist.serving.lineup import Arm, Lineup
 from shortlist.serving.live import Live
 from shortlist.serving.metrics import Metrics
-from shortlist.serving.read import Body, parse, read_bytes
+from shortlist.serving.read import parse, read_bytes
 from shortlist.serving.refusal import Refusal
 from shortlist.serving.service import Service
 from shortlist.serving.settings import ServeSettings
-from shortlist.serving.work import WorkQueue
+from shortlist.serving.work import Job, WorkQueue
 from shortlist.state import StateFault
+
+_log = logging.getLogger("shortlist.serving")
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 Answer = ItemsAnswer | PredictionsAnswer
-Ask = Callable[[Service, Any, Stopwatch], Answer]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a route asks."""
+
+    body: type[BaseModel]
+    ask: Callable[[Service, Sequence[Any], Stopwatch], Sequence[Answer]]
+    """Answers bodies that are alike, in one call."""
+    alike: Callable[[Any], Hashable | None]
+    """What bodies must have in common for that; None for one that is asked by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """One request that has been read."""
+
+    body: Any
+    exchange: Exchange
+    lineup: Lineup
+    arm: Arm
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,39 +67,74 @@ class Desk:
     metrics: Metrics
     settings: ServeSettings
 
-    def endpoint(self, ask: Ask, body: type[Body]) -> Endpoint:
-        """A route that reads `body` and answers what `ask` does."""
+    def endpoint(self, question: Question) -> Endpoint:
+        """A route that answers what `question` asks."""
+        work = partial(self._answers, question)
 
         async def content(request: Request) -> bytes:
             exchange = Exchange.of(request)
-            exchange.watch.deadline = due = deadline(request, exchange.began, self.settings.budget_ms)
+            budget = budget_s(request, self.settings.budget_ms)
+            exchange.watch.deadline = due = exchange.began + budget
             raw = await read_bytes(request)
             exchange.watch.passed("read")
-            return await self.queue.run(lambda: self._answer(ask, body, raw, exchange), request, due)
+            # Before anything is done for it: what is refused because there is too much to do must cost little.
+            self.queue.check_room()
+            asked = self._asked(parse(raw, question.body), exchange)
+            exchange.watch.passed("parse")
+            alike = question.alike(asked.body)
+            # Of one budget each: who is in more of a hurry costs nobody beside it the whole funnel.
+            key = None if alike is None else (question, asked.arm.service, budget, alike)
+            return await self.queue.run(Job(work, asked, key), request, due)
 
         return guarded(content)
 
-    def _answer(self, ask: Ask, body: type[Body], raw: bytes, exchange: Exchange) -> bytes:
-        watch = exchange.watch
-        watch.passed("queue")
-        asked = parse(raw, body)
-        watch.passed("parse")
-        user_id = getattr(asked, "user_id", None)
-        lineup = self.live.lineup
+    def _asked(self, body: BaseModel, exchange: Exchange) -> _Asked:
+        user_id, lineup = getattr(body, "user_id", None), self.live.lineup
         arm = lineup.choose(user_id, exchange.request_id)
         exchange.user_id, exchange.bundle = user_id, arm.service.label
-        answer = ask(arm.service, asked, watch)
-        if isinstance(answer, ItemsAnswer):
-            exchange.items = len(answer.items)
-        if lineup.is_experiment:
-            of_list = 1.0 if answer.propensity is None else answer.propensity
-            answer = dataclasses.replace(answer, variant=arm.name, propensity=arm.propensity * of_list)
-        exchange.variant, exchange.propensity = answer.variant, answer.propensity
-        content = orjson.dumps(answer)
-        if watch.answered is not None and watch.fallback is None:
-            self.metrics.drift.count(arm.service, *watch.answered)
-        watch.passed("write")
-        return content
+        return _Asked(body, exchange, lineup, arm)
+
+    def _answers(self, question: Question, asked: Sequence[_Asked]) -> list[bytes | BaseException]:
+        """Of each request its answer, or why there is none: what is wrong with one is none of the others' business."""
+        for one in asked:
+            one.exchange.watch.passed("queue")
+        try:
+            return [*self._answered(question, asked)]
+        except BaseException as error:
+            # Whatever it is, such as the panic of a library in Rust: were it lost here, all would wait for ever.
+            if len(asked) == 1:
+                return [error]
+            answers = [answer for one in asked for answer in self._answers(question, [one])]
+            if not any(isinstance(answer, BaseException) for answer in answers):
+                _log.warning("%d requests could be answered one by one, but not together", len(asked), exc_info=error)
+            return answers
+
+    def _answered(self, question: Question, asked: Sequence[_Asked]) -> list[bytes]:
+        """The answers to requests that are alike, by one call."""
+        service, watch = asked[0].arm.service, Stopwatch(min(one.exchange.watch.deadline for one in asked))
+        try:
+            answers = question.ask(service, [one.body for one in asked], watch)
+            contents = [_content(one, answer) for one, answer in zip(asked, answers, strict=True)]
+            if watch.answered is not None and watch.fallback is None:
+                self.metrics.drift.count(service, *watch.answered)
+            watch.passed("write")
+        finally:
+            for place, one in enumerate(asked):
+                one.exchange.watch.shared(watch, place)
+        self.metrics.asked_together(len(asked))
+        return contents
+
+
+def _content(asked: _Asked, answer: Answer) -> bytes:
+    """The answer as JSON, with what is to be said of an experiment; its exchange learns of it too."""
+    exchange, arm = asked.exchange, asked.arm
+    if isinstance(answer, ItemsAnswer):
+        exchange.items = len(answer.items)
+    if asked.lineup.is_experiment:
+        of_list = 1.0 if answer.propensity is None else answer.propensity
+        answer = dataclasses.replace(answer, variant=arm.name, propensity=arm.propensity * of_list)
+    exchange.variant, exchange.propensity = answer.variant, answer.propensity
+    return orjson.dumps(answer)
 
 
 def guarded(content: Callable[[Request], Awaitable[bytes]]) -> Endpoint:

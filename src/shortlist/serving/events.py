@@ -90,7 +90,7 @@ def append(bundle: Bundle, state: State, given: Sequence[UserEventBody[Any, Any]
         is_new = state.append([StateEvent(e.user_id, e.item, at, kind, e.event_id) for e, at, kind in told])
     except RequestError as error:
         raise Refusal(str(error), "events") from error
-    unknown = int((bundle.item_rows(array_of([event.item for event in given])) == 0).sum())
+    unknown = int((bundle.item_vocabulary.rows_of([event.item for event in given]) == 0).sum())
     return EventsAnswer(sum(is_new), len(is_new) - sum(is_new), unknown)
 
 

@@ -59,16 +59,16 @@ class Exchange:
         return exchange
 
 
-def deadline(request: Request, began: float, most_ms: float | None) -> float:
-    """When the answer is due: the client's budget, at most the server's, after the request has come."""
+def budget_s(request: Request, most_ms: float | None) -> float:
+    """How long after the request has come its answer is due: the client's budget, at most the server's."""
     given = request.headers.get(TIME_BUDGET)
     most = math.inf if most_ms is None else most_ms
     if given is None:
-        return began + most / 1000
+        return most / 1000
     try:
         budget = float(given)
     except ValueError:
         budget = math.nan
     if not 0 < budget < math.inf:
         raise Refusal(f"{TIME_BUDGET}: expected milliseconds above 0", TIME_BUDGET, given, "such as 50")
-    return began + min(budget, most) / 1000
+    return min(budget, most) / 1000

@@ -16,12 +16,14 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from shortlist.serving.answers import BundleLabel
 from shortlist.serving.drift import Drift
 from shortlist.serving.exchange import Exchange
+from shortlist.serving.work import MOST_TOGETHER
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 
 _SECONDS = (0.0005, 0.001, 0.002, 0.003, 0.004, 0.006, 0.008, 0.012, 0.018, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
 """Upper ends of the bins of times: close together where the goals for p50 and p99 lie."""
+_TOGETHER = range(1, MOST_TOGETHER + 1)
 _COUNTS = (0, 1, 10, 50, 100, 200, 500, 1000, 2000, 5000, 10_000)
 
 
@@ -62,6 +64,9 @@ class Metrics:
         self._found = Histogram(
             "shortlist_candidates_found", "Candidates found, by request.", buckets=_COUNTS, registry=own
         )
+        self._together = Histogram(
+            "shortlist_batch_requests", "Requests answered in one call.", buckets=_TOGETHER, registry=own
+        )
         self._fallbacks = Counter(
             "shortlist_fallbacks", "Answers in less than the whole funnel, by what gave them.", ["source"], registry=own
         )
@@ -96,11 +101,15 @@ class Metrics:
         watch = exchange.watch
         for stage, took in watch.took_s.items():
             self._stage(stage).observe(took)
-        if watch.asked:
+        for found in watch.found_U:
             self._asked.observe(watch.asked)
-            self._found.observe(watch.found)
+            self._found.observe(found)
         if watch.fallback is not None:
             self._fallbacks.labels(watch.fallback).inc()
+
+    def asked_together(self, requests: int) -> None:
+        """One call has answered so many."""
+        self._together.observe(requests)
 
     def queued(self, more: int) -> None:
         """By how much the number of requests that wait in this process has changed."""

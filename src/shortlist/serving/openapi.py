@@ -43,10 +43,11 @@ _HEADERS: list[dict[str, Any]] = [
 ]
 
 
-def errors(*statuses: int) -> Responses:
-    """The answers that refuse; by default all that a route which works has."""
+def errors(*statuses: int, missing: str | None = None) -> Responses:
+    """The answers that refuse; by default all that a route which works has. `missing` says what 404 means."""
+    said = {status: _ERRORS[status] for status in statuses or _ERRORS} | ({404: missing} if missing else {})
     described: Responses = {
-        status: {"model": ErrorAnswer, "description": _ERRORS[status]} for status in statuses or _ERRORS
+        status: {"model": ErrorAnswer, "description": text} for status, text in sorted(said.items())
     }
     if 503 in described:
         described[503]["headers"] = {"Retry-After": _RETRY_AFTER}

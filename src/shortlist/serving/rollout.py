@@ -12,6 +12,7 @@ from shortlist.serving.lineup import Lineup
 from shortlist.serving.live import Live
 from shortlist.serving.loading import Loader, check_takes_the_place_of
 from shortlist.serving.orders import Order, Placed, Placement, Report, RunFolder
+from shortlist.serving.pauses import set_aside
 from shortlist.serving.refusal import Refusal
 
 _LOOK_S = 0.2
@@ -76,15 +77,19 @@ class Rollout:
 
     async def _carry_out(self, order: Order) -> None:
         problem: str | None = None
+        is_new = False
         async with self._loading:
             try:
                 lineup = await asyncio.to_thread(self._checked, order.bundles)
-                if lineup.arms != self.live.lineup.arms:
+                is_new = lineup.arms != self.live.lineup.arms
+                if is_new:
                     self.live.swap(lineup)
             except BundleError as error:
                 problem = str(error)
                 _log.error("generation %d is not served, the one before goes on: %s", order.generation, problem)
             self._forget()
+            if is_new:
+                set_aside()
         self._report = Report(order.generation, problem)
         self.folder.report(self._report)
 

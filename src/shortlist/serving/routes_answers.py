@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from fastapi import FastAPI
 
+from shortlist.funnel.stopwatch import Stopwatch
+from shortlist.serving.alike import alike
 from shortlist.serving.answers import ItemsAnswer, PredictionsAnswer
-from shortlist.serving.endpoint import Desk
+from shortlist.serving.endpoint import Desk, Question
 from shortlist.serving.openapi import described, errors
 from shortlist.serving.service import Service
 
@@ -15,7 +20,7 @@ def add_answers(app: FastAPI, desk: Desk) -> None:
     first = desk.live.lineup.first
     app.add_api_route(
         "/v1/recommend",
-        desk.endpoint(Service.recommend, first.recommend_body),
+        desk.endpoint(Question(first.recommend_body, Service.recommend, alike)),
         methods=["POST"],
         operation_id="recommend",
         summary="The best items for a user, or for a history",
@@ -24,10 +29,14 @@ def add_answers(app: FastAPI, desk: Desk) -> None:
     )
     app.add_api_route(
         "/v1/rank",
-        desk.endpoint(Service.rank, first.rank_body),
+        desk.endpoint(Question(first.rank_body, _rank, lambda _: None)),
         methods=["POST"],
         operation_id="rank",
         summary="Given items in order, or predictions of given rows",
         responses={200: {"model": ItemsAnswer | PredictionsAnswer}, **errors()},
         openapi_extra=described(first.rank_body, first.examples.rank),
     )
+
+
+def _rank(service: Service, bodies: Sequence[Any], watch: Stopwatch) -> list[ItemsAnswer | PredictionsAnswer]:
+    return [service.rank(body, watch) for body in bodies]

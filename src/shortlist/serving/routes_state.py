@@ -19,7 +19,7 @@ from shortlist.serving.openapi import described, errors
 from shortlist.serving.read import parse, read_bytes
 from shortlist.serving.refusal import Refusal
 from shortlist.serving.service import Service
-from shortlist.serving.work import WorkQueue
+from shortlist.serving.work import Job, WorkQueue
 
 _MOST_SHOWN = 100
 """Events of a history that are shown unless the request says how many."""
@@ -34,19 +34,19 @@ def add_state(app: FastAPI, desk: Desk) -> None:
 
     async def events(request: Request) -> bytes:
         raw = await read_bytes(request)
-        answer = await writing.run(lambda: _events(desk.live.lineup.first, raw), request)
+        answer = await writing.run(Job.by_itself(lambda: _events(desk.live.lineup.first, raw)), request)
         desk.metrics.took_in(dataclasses.asdict(answer))
         return orjson.dumps(answer)
 
     async def user(request: Request) -> bytes:
         user_id, n = _id(request, service, "user"), _count(request, _MOST_SHOWN)
         arm = desk.live.lineup.choose(user_id, Exchange.of(request).request_id)
-        return await desk.queue.run(lambda: orjson.dumps(arm.service.user(user_id, n)), request)
+        return await desk.queue.run(Job.by_itself(lambda: orjson.dumps(arm.service.user(user_id, n))), request)
 
     async def similar(request: Request) -> bytes:
         item_id, n = _id(request, service, "item"), _count(request, 10)
         first = desk.live.lineup.first
-        return await desk.queue.run(lambda: orjson.dumps(first.similar(item_id, n)), request)
+        return await desk.queue.run(Job.by_itself(lambda: orjson.dumps(first.similar(item_id, n))), request)
 
     app.add_api_route(
         "/v1/events",
@@ -54,7 +54,7 @@ def add_state(app: FastAPI, desk: Desk) -> None:
         methods=["POST"],
         operation_id="events",
         summary="What users did: the next answer for them knows it",
-        responses={200: {"model": EventsAnswer}, **errors()},
+        responses={200: {"model": EventsAnswer}, **errors(missing="The server keeps no events.")},
         openapi_extra=described(service.events_body, service.examples.events, headers=False),
     )
     app.add_api_route(
@@ -63,7 +63,7 @@ def add_state(app: FastAPI, desk: Desk) -> None:
         methods=["GET"],
         operation_id="user",
         summary="What is known of a user: history and features, as the models see them",
-        responses={200: {"model": AboutUser}, **errors()},
+        responses={200: {"model": AboutUser}, **errors(missing="The path has no id.")},
         openapi_extra=_parameters(service, "user", "How many of the latest events to show.", _MOST_SHOWN),
     )
     app.add_api_route(
@@ -72,7 +72,7 @@ def add_state(app: FastAPI, desk: Desk) -> None:
         methods=["GET"],
         operation_id="similar",
         summary="The items most like one, by the vectors of the retrieval model",
-        responses={200: {"model": SimilarAnswer}, **errors()},
+        responses={200: {"model": SimilarAnswer}, **errors(missing="The bundle knows no such item.")},
         openapi_extra=_parameters(service, "item", "How many items.", 10),
     )
 

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import math
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
-
-import pyarrow as pa
+from typing import TypeVar
 
 from shortlist.bundle.about_user import AboutUser, about_user
 from shortlist.bundle.recommender import Recommendation, Recommender
 from shortlist.core.errors import RequestError
 from shortlist.core.version import __version__
-from shortlist.features.values import array_of
 from shortlist.funnel.stopwatch import Stopwatch
 from shortlist.serving.about import AboutAnswer, about
 from shortlist.serving.answers import BundleLabel, ItemsAnswer, PredictionsAnswer, SimilarAnswer, VersionAnswer
@@ -23,6 +21,8 @@ from shortlist.serving.events import EventsAnswer, EventsBody, append, events_bo
 from shortlist.serving.examples import Examples
 from shortlist.serving.orders import version_of
 from shortlist.serving.refusal import Refusal
+
+T = TypeVar("T")
 
 
 class Service:
@@ -37,30 +37,36 @@ class Service:
         self.examples = Examples.of(bundle)
         self.label = BundleLabel(str(bundle.manifest["name"]), version_of(bundle.manifest))
 
-    def recommend(self, body: RecommendBody[UserId, ItemId], watch: Stopwatch | None = None) -> ItemsAnswer:
-        """The best items for one user; `watch` as in `Recommender.run`."""
-        watch = watch or Stopwatch()
+    def recommend(
+        self, bodies: Sequence[RecommendBody[UserId, ItemId]], watch: Stopwatch | None = None
+    ) -> list[ItemsAnswer]:
+        """The best items for each user; `watch` as in `Recommender.run`.
+
+        bodies: one, or several that are `alike`. Refusal where one of them is wrong.
+        """
+        watch, first = watch or Stopwatch(), bodies[0]
         try:
             items = self.recommender.recommend(
-                [body.user_id],
-                body.n,
-                body.exclude_seen,
-                history=_one(body.events()),
-                context=self.columns.of_request(body.context, self.columns.context, "context"),
-                user_features=self._user_features(body),
-                exclude=_one(body.exclude),
-                candidates=_one(body.candidates),
-                filter=body.filter,
-                diversity=body.diversity,
-                explain=body.explain,
-                seed=secrets.randbits(63) if body.seed is None else body.seed,
+                [body.user_id for body in bodies],
+                first.n,
+                first.exclude_seen,
+                history=_lists(body.events() for body in bodies),
+                context=self._context(bodies),
+                user_features=self._user_features(bodies),
+                exclude=_lists(body.exclude for body in bodies),
+                candidates=_lists(body.candidates for body in bodies),
+                filter=first.filter,
+                diversity=first.diversity,
+                explain=first.explain,
+                seed=secrets.randbits(63) if first.seed is None else first.seed,
                 watch=watch,
             )
         except RequestError as error:
             raise Refusal(str(error)) from error
-        return ItemsAnswer(
-            items[0], self._knows(body.user_id), self.label, watch.fallback, propensity=_propensity(items[0])
-        )
+        return [
+            ItemsAnswer(of_one, is_known, self.label, watch.fallback, propensity=_propensity(of_one))
+            for of_one, is_known in zip(items, self._know([body.user_id for body in bodies]), strict=True)
+        ]
 
     def rank(self, body: RankBody[UserId, ItemId], watch: Stopwatch | None = None) -> ItemsAnswer | PredictionsAnswer:
         """The candidates in order, or what is predicted of the rows; `watch` times it."""
@@ -75,13 +81,13 @@ class Service:
                 body.user_id,
                 body.candidates or [],
                 history=body.events() or [],
-                context=self.columns.of_request(body.context, self.columns.context, "context"),
-                user_features=self._user_features(body),
+                context=self._context([body]),
+                user_features=self._user_features([body]),
             )
             watch.passed("ranking")
         except RequestError as error:
             raise Refusal(str(error)) from error
-        return ItemsAnswer(items, self._knows(body.user_id), self.label)
+        return ItemsAnswer(items, self._know([body.user_id])[0], self.label)
 
     def events(self, body: EventsBody[UserId, ItemId]) -> EventsAnswer:
         """Keep what users did."""
@@ -98,7 +104,7 @@ class Service:
 
     def similar(self, item: int | str, n: int) -> SimilarAnswer:
         """The items like one."""
-        if self.recommender.bundle.item_rows(array_of([item]))[0] == 0:
+        if self.recommender.bundle.item_vocabulary.rows_of([item])[0] == 0:
             raise Refusal(f"the bundle knows no item {item!r}", "id", item, "an item of the bundle", status=404)
         try:
             return SimilarAnswer(self.recommender.similar([item], n)[0], self.label)
@@ -135,14 +141,20 @@ class Service:
     def warm_up(self) -> None:
         """Answer every example once: models are loaded, and pages that requests touch are in memory."""
         for values in self.examples.recommend.values():
-            self.recommend(self.recommend_body.model_validate(values))
+            self.recommend([self.recommend_body.model_validate(values)])
         for values in self.examples.rank.values():
             self.rank(self.rank_body.model_validate(values))
 
-    def _user_features(
-        self, body: RecommendBody[UserId, ItemId] | RankBody[UserId, ItemId]
+    def _context(
+        self, bodies: Sequence[RecommendBody[UserId, ItemId] | RankBody[UserId, ItemId]]
     ) -> dict[str, list[object]] | None:
-        return self.columns.of_request(body.user_features, self.columns.user_features, "user_features")
+        return self.columns.of_requests([body.context for body in bodies], self.columns.context, "context")
+
+    def _user_features(
+        self, bodies: Sequence[RecommendBody[UserId, ItemId] | RankBody[UserId, ItemId]]
+    ) -> dict[str, list[object]] | None:
+        told = [body.user_features for body in bodies]
+        return self.columns.of_requests(told, self.columns.user_features, "user_features")
 
     def _check_rows_suffice(self) -> None:
         if self.recommender.bundle.settings.ranking_history:
@@ -152,8 +164,10 @@ class Service:
                 expected="`candidates`, with `user_id` or `history`",
             )
 
-    def _knows(self, user: object) -> bool:
-        return user is not None and bool(self.recommender.bundle.user_vocabulary.lookup(pa.array([user]))[0])
+    def _know(self, users: Sequence[int | str | None]) -> list[bool]:
+        """Which of these users the bundle knows."""
+        known: list[bool] = (self.recommender.bundle.user_vocabulary.rows_of(users) > 0).tolist()
+        return known
 
 
 def _propensity(items: Sequence[Recommendation]) -> float | None:
@@ -162,6 +176,6 @@ def _propensity(items: Sequence[Recommendation]) -> float | None:
     return math.prod(chances) if chances else None
 
 
-def _one(ids: list[ItemId] | None) -> list[list[ItemId]] | None:
-    """The list of one request as the lists of a batch of one."""
-    return None if ids is None else [ids]
+def _lists(of_requests: Iterable[list[T] | None]) -> list[list[T]] | None:
+    """The lists of requests of which all, or none, have one."""
+    return [given for given in of_requests if given is not None] or None
