@@ -25,7 +25,8 @@ PERFORMANCE = Path(__file__).parents[1] / "docs" / "performance"
 _PACKAGES = ("shortlist", "torch", "numpy", "pyarrow", "duckdb", "faiss-cpu", "onnxruntime")
 _MISUSE = 2
 _FOR_ACCURACY = ("data", "seeds", "peer_seeds", "models", "peers")
-_TOLD_DATA = (("sequence", "data"), ("classical", "data"), ("serve", "data"), ("serve_newcomers", "data"))
+_SERVE = ("serve", "serve_parity", "serve_soak", "serve_fuzz", "serve_newcomers")
+_TOLD_DATA = tuple((benchmark, "data") for benchmark in ("sequence", "classical", *_SERVE))
 """The other benchmarks that may be told where real data is."""
 _PLACES = {"--data": "DATA", "--bundle": "BUNDLE"}
 """What stands for the folders of this machine where a command line is shown."""
@@ -175,7 +176,7 @@ def _run(asked: argparse.Namespace, given: Sequence[str]) -> int:
 def _refuse_unless_for(benchmark: str, option: str) -> None:
     """UserError where the option says nothing to this benchmark."""
     if option in _FOR_SERVE:
-        family, is_told = "serve", benchmark.startswith("serve")
+        family, is_told = "serve", benchmark in _SERVE
     else:
         family, is_told = "accuracy", benchmark == "accuracy" or (benchmark, option) in _TOLD_DATA
     if not is_told:

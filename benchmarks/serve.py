@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import orjson
 
 from benchmarks.harness import Goal, Options, all_met, at_least, at_most, cpu_seconds, mebibytes, pin, say
@@ -26,6 +27,8 @@ SECONDS = 20.0
 WARM = 200
 WORKERS = 4
 _STEPS = 6
+_TRIES, _LATE_MS = 3, 2.0
+"""How often a rate is tried where one of a hundred requests is sent later than this."""
 BUNDLES: Mapping[str, Callable[[Options], Path]] = {"movielens": movielens, "shop": shop}
 
 
@@ -69,8 +72,9 @@ def run(options: Options) -> Result:
             "memory_mib": {name: row["memory"] for name, row in found.items()},
             **({"beside_mlflow": rivals} if rivals else {}),
             "how": "An open loop: Poisson arrivals over 64 keep-alive connections on loopback, latency from when a "
-            "request was due. The server and the load have a core each where there are two. CPU is that of the worker, "
-            "for one request. Memory is proportional (PSS), after all workers have answered.",
+            f"request was due; a rate is tried again, {_TRIES} times at most, where the load itself was more than "
+            f"{_LATE_MS:g} ms late at its p99. The server and the load have a core each where there are two. CPU is "
+            "that of the worker, for one request. Memory is proportional (PSS), after all workers have answered.",
         },
     )
 
@@ -121,9 +125,13 @@ def rates(asked: Asked, served: Served, seconds: float, seed: int) -> dict[str, 
     most = closed_loop(served.target, requests, max(int(20 * seconds), 50), connections=8).rate
 
     def at(rate: float, seconds: float) -> Outcome:
-        found = open_loop(served.target, requests, rate, seconds, seed=seed)
-        say(f"{asked.name}: {found.figures()}")
-        return found
+        # Where the load itself comes late, it is the machine that is told of and not the server.
+        tries = 0
+        while True:
+            found, tries = open_loop(served.target, requests, rate, seconds, seed=seed), tries + 1
+            say(f"{asked.name}: {found.figures()}")
+            if tries == _TRIES or (found.late_ms and np.percentile(found.late_ms, 99) < _LATE_MS):
+                return found
 
     highest = highest_rate(lambda rate: at(rate, seconds / 2), most)
     before = cpu_seconds(served.workers()[0])

@@ -15,6 +15,7 @@ from benchmarks.accuracy_data import RECIPES, movielens_files
 from benchmarks.growth import Size, write_log
 from benchmarks.growth import recipe as growth_recipe
 from benchmarks.harness import Options, say
+from shortlist.bundle.manifest import FORMAT
 from shortlist.bundle.read import Bundle, FunnelSettings
 from shortlist.core.files import whole_folder
 from shortlist.data.prepare import prepare
@@ -53,12 +54,16 @@ def shop(options: Options) -> Path:
     values = growth_recipe(folder, size).model_dump(mode="json", by_alias=True, exclude_none=True)
     index = {} if options.quick else {"index": {"kind": "faiss", "structure": "lists", "recall": 0.9}}
     values["funnel"] = {**values["funnel"], "candidates": CANDIDATES, **index}
+    # The model that MovieLens is ranked by: what differs is how many there are.
+    ranker = load_recipe(RECIPES / "movielens_1m.toml").ranking
+    assert ranker is not None
+    values["ranking"] = {**values["ranking"], "model": ranker.model.model_dump(mode="json")}
     return _kept(options, f"shop-{size.items}-bundle", Recipe.model_validate({**values, "name": "shop"}))
 
 
 def _kept(options: Options, name: str, recipe: Recipe) -> Path:
-    """The bundle of an earlier run, or a new one."""
-    bundle = options.folder("serve") / f"{name}-{options.seed}"
+    """The bundle of an earlier run, if this version reads it, or a new one."""
+    bundle = options.folder("serve") / f"{name}-{options.seed}-format-{FORMAT}"
     if not bundle.is_dir():
         say(f"{bundle.name}: an untrained bundle")
         with whole_folder(bundle) as draft:

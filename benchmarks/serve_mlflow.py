@@ -56,15 +56,20 @@ def beside_mlflow(bundle: Path, bodies: Sequence[bytes], options: Options, core:
 
 
 def served_by_mlflow(bundle: Path, options: Options, core: int) -> Served:
-    """`mlflow models serve` with this Python and one worker."""
+    """MLflow's server of the bundle as a model, which is kept for the next run."""
     folder = options.folder("serve") / f"mlflow-{bundle.name}"
     if not folder.is_dir():
         with whole_folder(folder) as draft:
             save_mlflow_model(bundle, draft)
+    return serve_model(folder, options.folder("logs") / "serve-mlflow.log", [core])
+
+
+def serve_model(model: Path, log: Path, cores: Sequence[int] | None = None) -> Served:
+    """`mlflow models serve` of an MLflow model, with this Python and one worker."""
     target = Target(HOST, free_port())
-    command = [sys.executable, "-m", "mlflow", "models", "serve", "--model-uri", str(folder), "--host", HOST]
+    command = [sys.executable, "-m", "mlflow", "models", "serve", "--model-uri", str(model), "--host", HOST]
     command += ["--port", str(target.port), "--env-manager", "local", "--workers", "1"]
-    return Served(command, target, options.folder("logs") / "serve-mlflow.log", "/ping", [core])
+    return Served(command, target, log, "/ping", cores)
 
 
 def invocations(bundle: Path, bodies: Sequence[bytes]) -> list[bytes]:

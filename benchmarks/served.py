@@ -73,7 +73,7 @@ class Served:
 
     def workers(self) -> list[int]:
         """The processes that answer: the command's own, or the children that run its code."""
-        children = [pid for pid in children_of(self.process.pid) if "tracker" not in _command(pid)]
+        children = [pid for pid in children_of(self.process.pid) if "resource_tracker" not in _command(pid)]
         return children or [self.process.pid]
 
     def close(self) -> None:
@@ -93,12 +93,37 @@ class Served:
 
 
 def serve(
-    bundle: Path, log: Path, *, workers: int = 1, cores: Sequence[int] | None = None, key: str | None = None
+    bundle: Path,
+    log: Path,
+    *,
+    workers: int = 1,
+    cores: Sequence[int] | None = None,
+    key: str | None = None,
+    state: str | None = None,
 ) -> Served:
-    """`shortlist serve BUNDLE`, which asks for the API key where one is given."""
+    """`shortlist serve BUNDLE`, which asks for the API key where one is given, and by default keeps its state."""
     target = Target(HOST, free_port(), key)
     command = [sys.executable, "-m", "shortlist.cli", "serve", str(bundle), "--port", str(target.port)]
-    return Served([*command, "--workers", str(workers)], target, log, "/health/ready", cores)
+    command += [] if state is None else ["--state", state]
+    served = Served([*command, "--workers", str(workers)], target, log, "/health/ready", cores)
+    try:
+        _wait_for_all(served, workers)
+    except BaseException:
+        served.close()
+        raise
+    return served
+
+
+def _wait_for_all(served: Served, workers: int) -> None:
+    """Until every worker has loaded the bundle: the first one that has answers for all that the server is ready."""
+    give_up = time.monotonic() + _START_S
+    while time.monotonic() < give_up:
+        _, told = ask(served.target, "GET", "/metrics")
+        loaded = [line for line in told.decode().splitlines() if line.startswith("shortlist_bundle_info")]
+        if loaded and float(loaded[0].rpartition(" ")[2]) == workers:
+            return
+        time.sleep(0.1)
+    raise ServerError(f"fewer than {workers} workers had loaded the bundle within {_START_S:g} seconds")
 
 
 def _environment(target: Target) -> dict[str, str]:
@@ -128,8 +153,9 @@ def ask(target: Target, method: str, path: str, body: bytes | None = None) -> tu
 
 
 def children_of(pid: int) -> list[int]:
-    """Direct children of a process."""
-    return [int(text) for text in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    """Direct children of a process, whichever of its threads began them."""
+    of_threads = Path(f"/proc/{pid}/task").glob("*/children")
+    return sorted(int(text) for children in of_threads for text in children.read_text().split())
 
 
 def proportional_memory(pid: int) -> int:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -120,3 +122,15 @@ def test_help_shows_examples(capfd: pytest.CaptureFixture[str]) -> None:
         command.main(["--help"])
     assert stopped.value.code == 0
     assert "python -m benchmarks train --quick" in capfd.readouterr().out
+
+
+def test_every_command_of_the_readme_is_understood(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As far as its options go: what it names is not run."""
+    readme = (Path(command.__file__).parent / "README.md").read_text(encoding="utf-8")
+    lines = re.findall(r"^python -m benchmarks +([a-z_]+.*?)(?: +#.*)?$", readme, re.MULTILINE)
+    asked = [shlex.split(line.replace("--json", "--quick")) for line in lines if not line.startswith("report")]
+
+    assert len(asked) > 10
+    for given in asked:
+        monkeypatch.setitem(sys.modules, f"benchmarks.{given[0]}", SimpleNamespace(run=lambda _: _result(2.0)))
+        assert command.main(given) == 0, given
