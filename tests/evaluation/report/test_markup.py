@@ -21,7 +21,7 @@ def test_tables_and_pairs_escape_their_cells() -> None:
     assert "<td>&lt;i&gt;</td>" in table(["<h>", "b"], [["row", "<i>"]])
     assert '<th scope="col">&lt;h&gt;</th>' in table(["<h>", "b"], [["row", "<i>"]])
     assert pairs([("<a>", "<b>")]) == "<dl><dt>&lt;a&gt;</dt><dd>&lt;b&gt;</dd></dl>"
-    assert wrapping("a_<b>") == "a_<wbr>&lt;b&gt;"
+    assert wrapping("a_<b>.c") == "a_<wbr>&lt;b&gt;.<wbr>c"
 
 
 def test_numbers() -> None:
