@@ -77,8 +77,8 @@ class World:
     new_items: npt.NDArray[np.int64]
 
     @classmethod
-    def of(cls, files: Mapping[str, Path], options: Options) -> World:
-        """Drawn by the seed."""
+    def of(cls, files: Mapping[str, Path], options: Options, fold: int = 0) -> World:
+        """Drawn by the seed; the held-out users of one fold are not those of another, the items are the same."""
         ratings = pq.read_table(files["ratings"], columns=["user_id", "movie_id", "rating", "timestamp"])
         ratings = ratings.sort_by([("user_id", "ascending"), ("timestamp", "ascending")])
         users, items = (np.unique(ratings[name].to_numpy()) for name in ("user_id", "movie_id"))
@@ -87,11 +87,9 @@ class World:
             users = np.sort(random.choice(users, QUICK_USERS, replace=False))
             ratings = ratings.filter(pc.is_in(ratings["user_id"], pa.array(users)))
         place_n, count_n = _places(ratings["user_id"].to_numpy())
-        new_users, new_items = (
-            np.sort(random.choice(ids, int(HELD_OUT * len(ids)), replace=False)) for ids in (users, items)
-        )
+        folds, (new_items, *_) = (_parts(random.permutation(ids)) for ids in (users, items))
         is_later_n = place_n >= np.floor((1 - LATER) * count_n)
-        return cls(files, ratings, is_later_n, new_users.astype(np.int64), new_items.astype(np.int64))
+        return cls(files, ratings, is_later_n, folds[fold], new_items)
 
     @cached_property
     def is_new_item_n(self) -> Bools:
@@ -265,6 +263,12 @@ def recipe_of(tables: Path, dropout: float, options: Options) -> Recipe:
     retrieval = {**values["retrieval"], **small, "model": {**values["retrieval"]["model"], "id_dropout": dropout}}
     left = {name: section for name, section in values.items() if name != "ranking"}
     return Recipe.model_validate({**left, "seed": options.seed, "retrieval": retrieval})
+
+
+def _parts(ids: npt.NDArray[Any]) -> list[npt.NDArray[np.int64]]:
+    """The ids in parts of a held-out share each, every part in order."""
+    size = int(HELD_OUT * len(ids))
+    return [np.sort(ids[start : start + size]).astype(np.int64) for start in range(0, len(ids) - size + 1, size)]
 
 
 def _places(user_n: npt.NDArray[Any]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
