@@ -36,7 +36,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def recipe(data: Path, processes: int, compute: str = "") -> Recipe:
-    text = f'{ALONE}\n[compute]\nthreads = 1\ndevice = "cpu"\nprocesses = {processes}\n{compute}'
+    text = f'{ALONE}\n[compute]\nthreads = 1\ndevice = "cpu"\nprecision = "fp32"\nprocesses = {processes}\n{compute}'
     return parse_recipe(text, "shop.toml", (), data, check_models)
 
 
@@ -82,7 +82,7 @@ def test_a_users_mistake_is_raised_by_the_process_that_waits(shop: Path, tmp_pat
 
 def test_under_an_outer_torchrun(shop: Path, tmp_path: Path) -> None:
     """The first process does everything, the other one takes part in the training."""
-    (tmp_path / "shop.toml").write_text(f'{ALONE}\n[compute]\nthreads = 1\ndevice = "cpu"\n')
+    (tmp_path / "shop.toml").write_text(f'{ALONE}\n[compute]\nthreads = 1\ndevice = "cpu"\nprecision = "fp32"\n')
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     verb = ["-m", "shortlist.cli", "train", str(tmp_path / "shop.toml"), "--data", str(shop)]
     words = [*torchrun, *verb, "--runs", str(tmp_path / "runs")]

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from shortlist.core.errors import DataError, EnvironmentFault, Problem, RecipeError, UserError
+from shortlist.nn.ranks import RankLost
 from shortlist.training.launch.failures import UNSEEN, ProcessFailure, first_failure, leave_failure
 from shortlist.training.launch.spark import _cause
 from shortlist.training.launch.work import Work
@@ -51,10 +52,20 @@ def test_memory_that_ran_out_is_told_apart(tmp_path: Path) -> None:
 
 def test_the_cause_comes_before_what_follows_from_it(tmp_path: Path) -> None:
     """A lost connection may be written down first by a host whose clock is slow."""
-    leave_failure(tmp_path, 0, RuntimeError("connection closed by peer"))
-    leave_failure(tmp_path, 1, DataError("a hole"))
-
+    leave_failure(tmp_path, 0, RankLost("connection closed by peer"))
+    leave_failure(tmp_path, 1, RuntimeError("a bug"))
+    assert str(first_failure(tmp_path)).startswith("process 2: RuntimeError: a bug")
+    leave_failure(tmp_path, 2, DataError("a hole"))
     assert str(first_failure(tmp_path)) == "a hole"
+
+
+def test_who_was_killed_leaves_no_word_of_its_own(tmp_path: Path) -> None:
+    leave_failure(tmp_path, 0, RankLost("connection closed by peer"))
+
+    found = first_failure(tmp_path)
+    assert isinstance(found, EnvironmentFault)
+    assert str(found).startswith("process 1: connection closed by peer. One that was killed, or whose host has gone")
+    assert "run the same command again" in str(found)
 
 
 def test_nothing_left_is_nothing(tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def recipe(data: Path, compute: str) -> Recipe:
     alone = RECIPE.partition("[ranking]")[0].replace(", dropout = 0.2", "")
-    text = f'{alone}\n[compute]\nthreads = 1\ndevice = "cpu"\n{compute}'
+    text = f'{alone}\n[compute]\nthreads = 1\ndevice = "cpu"\nprecision = "fp32"\n{compute}'
     return parse_recipe(text, "shop.toml", (), data, check_models)
 
 
