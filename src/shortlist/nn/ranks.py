@@ -9,6 +9,7 @@ Legend: R rows of a rank, D dim.
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -18,11 +19,20 @@ import torch
 from torch import Tensor
 from torch import distributed as dist
 
+from shortlist.core.errors import EnvironmentFault
 from shortlist.core.profile import span
 
 Result = TypeVar("Result")
 PATIENCE = timedelta(minutes=30)
 """How long a rank waits for the others before it takes them for dead; one whose process ends is noticed at once."""
+
+
+_GONE = re.compile("connection|peer|timed? ?out", re.IGNORECASE)
+"""What gloo, which raises nothing more telling than RuntimeError, says when it is the other end that has failed."""
+
+
+class RankLost(EnvironmentFault):
+    """Another rank does not answer any more: what it failed of is not known here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +117,7 @@ def added(value: Tensor) -> Tensor:
     if _joined is None:
         return value
     sent = value.detach().to(_joined.device, copy=True)
-    with span("communicate"):
+    with _communicating():
         dist.all_reduce(sent)
     return sent.to(value.device)
 
@@ -133,7 +143,7 @@ def all_gathered(sent: Tensor) -> list[Tensor]:
         return [sent]
     sent = sent.to(_joined.device).contiguous()
     found = [torch.empty_like(sent) for _ in range(_joined.world)]
-    with span("communicate"):
+    with _communicating():
         dist.all_gather(found, sent)
     return found
 
@@ -143,7 +153,7 @@ def agreed(value: float) -> float:
     if _joined is None:
         return value
     said = torch.tensor([value], dtype=torch.float64, device=_joined.device)
-    with span("communicate"):
+    with _communicating():
         dist.broadcast(said, 0)
     return float(said)
 
@@ -156,6 +166,18 @@ def first_then_others(work: Callable[[], Result]) -> Result:
     done = work()
     added(torch.zeros(1))
     return done
+
+
+@contextlib.contextmanager
+def _communicating() -> Iterator[None]:
+    """Time that counts as communication; RankLost where it fails of another rank."""
+    with span("communicate"):
+        try:
+            yield
+        except RuntimeError as error:
+            if isinstance(error, dist.DistError) or _GONE.search(str(error)):
+                raise RankLost(f"a process that trains with this one does not answer any more: {error}") from error
+            raise
 
 
 class _Total(torch.autograd.Function):

@@ -11,6 +11,7 @@ from typing import Any
 
 from shortlist.core.errors import BundleError, DataError, EnvironmentFault, ShortlistError, UserError
 from shortlist.core.files import read_json, write_json
+from shortlist.nn.ranks import RankLost
 
 _KINDS = {kind.exit_code: kind for kind in (UserError, DataError, BundleError, EnvironmentFault)}
 UNSEEN = "#shortlist-failure:"
@@ -37,6 +38,7 @@ def failure_to_json(rank: int, error: BaseException) -> dict[str, Any]:
         "rank": rank,
         "when": time.time(),
         "exit_code": error.exit_code if isinstance(error, ShortlistError) else None,
+        "lost": isinstance(error, RankLost),
         "memory": isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError",
         "message": str(error) if isinstance(error, ShortlistError) else f"{type(error).__name__}: {error}",
         "traceback": "".join(traceback.format_exception(error)),
@@ -54,10 +56,14 @@ def failure_from_json(found: dict[str, Any]) -> Exception:
     process, message = f"process {found['rank'] + 1}", found["message"]
     if found["memory"]:
         return MemoryError(f"{process}: {message}")
+    if found["lost"]:
+        return EnvironmentFault(
+            f"{process}: {message}. One that was killed, or whose host has gone, leaves no word of its own. {GO_ON}"
+        )
     kind = _KINDS.get(found["exit_code"])
     return kind(message) if kind else ProcessFailure(f"{process}: {message}\n{found['traceback']}")
 
 
-def _importance(found: dict[str, Any]) -> tuple[bool, float]:
+def _importance(found: dict[str, Any]) -> tuple[bool, bool, float]:
     """Clocks of hosts may differ; what Shortlist itself says is no consequence of another's end."""
-    return found["exit_code"] is None, found["when"]
+    return found["lost"], found["exit_code"] is None, found["when"]

@@ -26,7 +26,7 @@ _WATCH_SECONDS = 0.5
 def take_part(place: Path) -> None:
     """Train the work that lies in `place` with the other processes of which torchrun's variables tell.
 
-    What it fails of is left there, and raised.
+    What it fails of is left there, and ends the process.
     """
     _end_with_parent()
     number = int(os.environ["RANK"])
@@ -58,7 +58,8 @@ def _failures_left(place: Path, number: int) -> Iterator[None]:
         yield
     except BaseException as error:
         leave_failure(place, number, error)
-        raise
+        # Everything is said: what is raised here would be written once more, by torch and by Spark, with its stack.
+        raise SystemExit(1) from error
 
 
 def _end_with_parent() -> None:
