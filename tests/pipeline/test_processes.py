@@ -52,7 +52,7 @@ def kill_second_once_it_trains(folder: Path) -> None:
         time.sleep(0.02)
         training = list(folder.glob(".retrieval.training/*"))
         if training and (training[0] / "000003").exists():
-            os.kill(read_json(training[0] / "job" / "process-1.json")["pid"], signal.SIGKILL)
+            os.kill(read_json(next(training[0].glob("job-*/process-1.json")))["pid"], signal.SIGKILL)
             return
 
 

@@ -97,6 +97,7 @@ def train(case: str, data: Prepared, folder: Path) -> None:
     """Two epochs of a case into `folder`."""
     few = {"epochs": 2, "batch_size": 8, "history": 4}
     sections = {name: {**few, **settings} for name, settings in CASES[case].items()}
+    # Where a processor computes in bf16, sums in another order differ in the third digit.
     compute = {"threads": 1, "device": "cpu", "precision": "fp32"}
     schema = {
         "user_id": "user_id",

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import shutil
+import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,23 +21,6 @@ from shortlist.recipe.sections import Recipe
 from tests.pipeline.killed import RECIPE
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[Any]:
-    """Two tasks at a time, with this Python."""
-    pyspark = pytest.importorskip("pyspark.sql", reason="PySpark is not installed: pip install 'shortlist[spark]'")
-    if not (shutil.which("java") or os.environ.get("JAVA_HOME")):
-        pytest.skip("Spark needs Java 17, and there is no java on the path")
-    session = (
-        pyspark.SparkSession.builder.master("local[2]")
-        .config("spark.ui.enabled", "false")
-        .config("spark.pyspark.python", sys.executable)
-        .config("spark.executorEnv.PYTHONPATH", os.pathsep.join(sys.path))
-        .getOrCreate()
-    )
-    yield session
-    session.stop()
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +42,9 @@ def curve(folder: Path) -> list[tuple[float, ...]]:
     return [(entry["train_loss"], *entry["valid"].values()) for entry in history]
 
 
-def test_two_tasks_train_as_one_process_and_tell_what_they_fail_of(cluster: Any, shop: Path, tmp_path: Path) -> None:
+def test_two_tasks_train_as_one_process_and_tell_what_they_fail_of(
+    spark_session: Any, shop: Path, tmp_path: Path
+) -> None:
     on_spark = 'launcher = "spark"\nprocesses = 2\n'
     run_stages(recipe(shop, on_spark), tmp_path / "spark", Silent(), "train")
     run_stages(recipe(shop, ""), tmp_path / "here", Silent(), "train")
@@ -69,3 +52,23 @@ def test_two_tasks_train_as_one_process_and_tell_what_they_fail_of(cluster: Any,
     np.testing.assert_allclose(curve(tmp_path / "spark"), curve(tmp_path / "here"), rtol=1e-5)
     with pytest.raises(UserError, match='"mapped" keeps tables in files of one process, and 2 train together'):
         run_stages(recipe(shop, on_spark + 'embeddings = "mapped"'), tmp_path / "mapped", Silent(), "train")
+
+
+CUDA = """
+from pathlib import Path
+from pyspark import SparkContext
+from shortlist.core.errors import EnvironmentFault
+from shortlist.recipe.sections import Compute
+from shortlist.training.launch.spark import OnSpark
+try:
+    OnSpark(Path("absent"), Compute(launcher="spark", spark_master="local[1]", device="cuda")).run()
+except EnvironmentFault as fault:
+    print("told:", fault, SparkContext._active_spark_context)
+"""
+
+
+def test_gpus_that_the_cluster_does_not_give_out_end_the_session_that_was_opened_to_ask(pyspark: Any) -> None:
+    said = subprocess.run([sys.executable, "-c", CUDA], capture_output=True, text=True, check=False)
+
+    assert "told: compute.device" in said.stdout, said.stderr
+    assert said.stdout.endswith(" None\n")
