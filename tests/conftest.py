@@ -65,14 +65,44 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
+# Two Spark applications side by side are as much as memory and two cores bear. So `--dist loadgroup` gives the tests of
+# one kind of cluster to one process, where they share the cluster too, and other tests file by file.
+_CLUSTERS = ("spark_session", "standalone_master")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Say which tests belong together."""
+    for item in items if config.pluginmanager.hasplugin("xdist") else ():
+        clusters = [name for name in _CLUSTERS if name in getattr(item, "fixturenames", ())]
+        item.add_marker(pytest.mark.xdist_group(clusters[0] if clusters else str(item.path)))
+
+
 @pytest.fixture(scope="session")
-def spark_session() -> Iterator[Any]:
-    """A session with two executors, processes of their own; what works on Spark takes the running one."""
-    pytest.importorskip("pyspark", reason="PySpark is not installed: pip install 'shortlist[spark]'")
+def pyspark() -> Any:
+    """The package; where it or Java is absent the test is skipped by name."""
+    found = pytest.importorskip("pyspark", reason="PySpark is not installed: pip install 'shortlist[spark]'")
     if not (shutil.which("java") or os.environ.get("JAVA_HOME")):
         pytest.skip("Spark needs Java 17, and there is no java on the path")
+    return found
+
+
+@pytest.fixture(scope="session")
+def spark_session(pyspark: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A session with two executors, processes of their own; what works on Spark takes the running one."""
     from shortlist.cluster.session import open_session
 
-    _, session = open_session("local-cluster[2,1,1024]", "compute.spark_master")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SPARK_LOCAL_IP", "127.0.0.1")
+        patch.setenv("SPARK_WORKER_DIR", str(tmp_path_factory.mktemp("executors")))
+        _, session = open_session("local-cluster[2,1,1024]", "compute.spark_master")
     yield session
     session.stop()
+
+
+@pytest.fixture(scope="session")
+def standalone_master(pyspark: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of a standalone cluster's master with two workers of one core each: four processes beside the tests'."""
+    from tests.standalone import running
+
+    with running(Path(pyspark.__path__[0]), tmp_path_factory.mktemp("workers")) as master:
+        yield master

@@ -177,28 +177,17 @@ def test_an_altered_bundle_becomes_no_model(shop: Recommender, tmp_path: Path) -
 @pytest.mark.integration
 @pytest.mark.filterwarnings("ignore")
 def test_a_spark_column_of_users_gets_a_column_of_lists(
-    shop: Recommender, model: Path, monkeypatch: pytest.MonkeyPatch
+    shop: Recommender, model: Path, spark_session: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pytest.importorskip("pyspark", reason="pyspark is not here: pip install 'shortlist[spark]'")
-    from pyspark.sql import SparkSession
     from pyspark.sql.functions import struct
 
-    monkeypatch.setenv("PYSPARK_PYTHON", sys.executable)
-    monkeypatch.setenv("SPARK_LOCAL_IP", "127.0.0.1")
+    # Python processes of executors are told apart by their environment: these import the code that the model brings.
+    monkeypatch.setitem(spark_session.sparkContext.environment, "SHORTLIST_TEST", "mlflow")
     users = users_of(shop)[:100]
-    options: dict[str, Any] = {
-        "spark.ui.enabled": "false",
-        "spark.driver.host": "127.0.0.1",
-        "spark.sql.shuffle.partitions": "1",
-    }
-    spark = SparkSession.builder.master("local[1]").config(map=options).getOrCreate()
-    try:
-        recommend = mlflow.pyfunc.spark_udf(spark, str(model), env_manager="local")
-        asked = spark.createDataFrame([(user,) for user in users], ["user_id"])
-        rows = asked.withColumn("found", recommend("user_id")).collect()
-        by_name = asked.withColumn("found", recommend(struct("user_id"))).collect()
-    finally:
-        spark.stop()
+    recommend = mlflow.pyfunc.spark_udf(spark_session, str(model), env_manager="local")
+    asked = spark_session.createDataFrame([(user,) for user in users], ["user_id"])
+    rows = asked.withColumn("found", recommend("user_id")).collect()
+    by_name = asked.withColumn("found", recommend(struct("user_id"))).collect()
 
     expected = dict(zip(users, lists(shop, users), strict=True))
     for found in (rows, by_name):
