@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import sys
-from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +13,12 @@ pytest.importorskip("tomlkit")
 
 from shortlist.core.errors import RecipeError
 from shortlist.core.progress import Silent
+from shortlist.recipe.tune import Range, Tune
 from shortlist.tuning import tune
-from shortlist.tuning.spark import GROUP, reason
+from shortlist.tuning.spark import GROUP, SparkWorkers
+from shortlist.tuning.trial import Outcome
+from shortlist.tuning.tuner import planned
+from shortlist.tuning.workers import Job
 from tests.tuning.test_tuner import Written, shop
 
 __all__ = ["shop"]
@@ -26,29 +27,16 @@ MASTER = "local-cluster[2,1,1024]"
 """A master and two workers with one core and a JVM of its own each, as on a cluster of two machines."""
 
 
-@pytest.fixture
-def cluster(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Any]:
-    """A running application of two executors, whose tasks can be counted."""
-    pyspark = pytest.importorskip("pyspark.sql", reason="PySpark is not installed: pip install 'shortlist[spark]'")
-    if not (shutil.which("java") or os.environ.get("JAVA_HOME")):
-        pytest.skip("Spark needs Java 17, and there is no java on the path")
-    monkeypatch.setenv("PYSPARK_PYTHON", sys.executable)
-    monkeypatch.setenv("SPARK_LOCAL_IP", "127.0.0.1")
-    monkeypatch.setenv("SPARK_WORKER_DIR", str(tmp_path / "work"))
-    options: dict[str, Any] = {
-        "spark.ui.enabled": "false",
-        "spark.ui.showConsoleProgress": "false",
-        "spark.driver.host": "127.0.0.1",
-        "spark.executorEnv.PYTHONPATH": os.pathsep.join(sys.path),
-    }
-    session = pyspark.SparkSession.builder.master(MASTER).config(map=options).getOrCreate()
-    yield session
-    session.stop()
+def trials_of(session: Any) -> list[int]:
+    """The jobs of all searches so far."""
+    jobs = session.sparkContext._jsc.sc().statusStore().jobsList(None)
+    every = [jobs.apply(i) for i in range(jobs.size())]
+    return [each.jobId() for each in every if str(each.jobGroup().getOrElse(None)).startswith(GROUP)]
 
 
-def tasks_of(cluster: Any) -> dict[str, int]:
+def tasks_of(session: Any) -> dict[str, int]:
     """How many tasks each executor has been given so far."""
-    executors = cluster.sparkContext._jsc.sc().statusStore().executorList(True)
+    executors = session.sparkContext._jsc.sc().statusStore().executorList(True)
     every = [executors.apply(i) for i in range(executors.size())]
     return {each.id(): each.totalTasks() for each in every if each.id() != "driver"}
 
@@ -57,16 +45,15 @@ def tasks_of(cluster: Any) -> dict[str, int]:
 @pytest.mark.integration
 @pytest.mark.timeout(900)
 @pytest.mark.filterwarnings("ignore")
-def test_two_executors_find_what_processes_of_this_machine_find(shop: Path, cluster: Any, tmp_path: Path) -> None:
+def test_two_executors_find_what_processes_of_this_machine_find(shop: Path, spark_session: Any, tmp_path: Path) -> None:
     on_spark = ["tune.workers=2", f"tune.spark={MASTER}"]
     best, said = tmp_path / "best.toml", Written()
     # Tests of other modules may have had tasks on the same cluster.
-    before = tasks_of(cluster)
+    before, earlier = tasks_of(spark_session), trials_of(spark_session)
     here = tune(shop / "shop.toml", (), None, tmp_path / "here", Silent(), out=best)
     found = tune(shop / "shop.toml", on_spark, None, tmp_path / "spark", said, out=best)
     again = tune(shop / "shop.toml", [*on_spark, "tune.trials=5"], None, tmp_path / "spark", said, out=best)
-    tracker = cluster.sparkContext.statusTracker()
-    tasks = [done - before.get(executor, 0) for executor, done in tasks_of(cluster).items()]
+    tasks = [done - before.get(executor, 0) for executor, done in tasks_of(spark_session).items()]
 
     def tried(result: Any) -> dict[int, Any]:
         return {trial.number: (trial.params, trial.value) for trial in result.trials if trial.number < 4}
@@ -78,7 +65,7 @@ def test_two_executors_find_what_processes_of_this_machine_find(shop: Path, clus
     assert [one.second for one in found.tuned.comparisons] == [one.second for one in here.tuned.comparisons]
     assert len(again.trials) == 5
     assert "tune going on with 4 trials, 0 of which had not ended" in said.lines
-    assert len(tracker.getJobIdsForGroup(GROUP)) == sum(tasks) == 5
+    assert len(trials_of(spark_session)) - len(earlier) == sum(tasks) == 5
     assert len(tasks) == 2
     assert min(tasks) > 0
 
@@ -89,22 +76,51 @@ def test_tables_that_spark_prepares_are_not_prepared_in_its_executors(shop: Path
         tune(shop / "shop.toml", given, None, tmp_path / "runs", Silent())
 
 
-@pytest.mark.parametrize(
-    ("message", "line"),
-    [
-        (
-            "org.apache.spark.SparkException: Job aborted due to stage failure: Task 0 in stage 0.0 failed 4 times, "
-            "most recent failure: Lost task 0.3: org.apache.spark.api.python.PythonException: Traceback (most recent "
-            "call last):\n  File \"worker.py\", line 1\nModuleNotFoundError: No module named 'shortlist'\n\n"
-            "\tat org.apache.spark.api.python.BasePythonRunner\nDriver stacktrace:",
-            "ModuleNotFoundError: No module named 'shortlist'",
-        ),
-        (
-            "org.apache.spark.SparkException: Job aborted: ExecutorLostFailure (executor 1 exited)\n"
-            "Driver stacktrace:\n\tat org.apache.spark.scheduler.DAGScheduler",
-            "org.apache.spark.SparkException: Job aborted: ExecutorLostFailure (executor 1 exited)",
-        ),
-    ],
-)
-def test_what_spark_says_at_length_is_told_in_a_line(message: str, line: str) -> None:
-    assert reason(message) == line
+def test_a_task_of_spark_starts_no_others(shop: Path, tmp_path: Path) -> None:
+    given = [f"tune.spark={MASTER}", "compute.launcher=spark"]
+    with pytest.raises(RecipeError, match=r"tune\.spark: a trial is a task, which cannot start others"):
+        tune(shop / "shop.toml", given, None, tmp_path / "runs", Silent())
+
+
+def workers(shop: Path, tmp_path: Path, session: Any) -> SparkWorkers:
+    tune_ = Tune(ranges={"retrieval.model.neighbours": Range(log_int=(2, 40))})
+    plan = planned(shop / "shop.toml", (), None, tmp_path / "runs", tune_)
+    found = SparkWorkers(plan, None, 1, MASTER)
+    found._session = session
+    return found
+
+
+def test_searches_of_one_application_leave_each_others_trials_alone(shop: Path, tmp_path: Path) -> None:
+    cancelled = []
+
+    class Application:
+        @property
+        def sparkContext(self) -> Application:  # noqa: N802
+            return self
+
+        def cancelJobGroup(self, group: str) -> None:  # noqa: N802
+            cancelled.append(group)
+
+    one, other = (workers(shop, tmp_path, Application()) for _ in range(2))
+    for each in (one, other):
+        each._threads = ThreadPoolExecutor(1)
+        each._jobs = {each._threads.submit(lambda: Outcome("finished", 0.0, 0.0)): Job(0, {})}
+    one.__exit__()
+    other.__exit__()
+
+    assert cancelled == [one.group, other.group]
+    assert one.group != other.group
+
+
+def test_a_connection_to_spark_that_is_lost_loses_the_trial(shop: Path, tmp_path: Path) -> None:
+    errors = pytest.importorskip("py4j.protocol", reason="PySpark is not installed: pip install 'shortlist[spark]'")
+
+    class Gone:
+        @property
+        def sparkContext(self) -> Any:  # noqa: N802
+            raise errors.Py4JNetworkError("Answer from Java side is empty")
+
+    outcome = workers(shop, tmp_path, Gone())._outcome(Job(0, {}))
+
+    assert outcome.state == "lost"
+    assert outcome.message == "Spark gave up its task: Answer from Java side is empty"

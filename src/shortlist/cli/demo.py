@@ -49,7 +49,9 @@ def run(args: argparse.Namespace) -> int:
     from shortlist.models.catalogue import check_models
     from shortlist.pipeline import Run
     from shortlist.recipe import load_recipe
+    from shortlist.training.launch.outer import refuse
 
+    refuse("shortlist demo")
     folder, to = Path(args.folder), reporter(args)
     _simulate(args, folder / "data", to)
     recipe_file = _write_recipe(folder, to)

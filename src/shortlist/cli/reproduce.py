@@ -33,7 +33,9 @@ def run(args: argparse.Namespace) -> int:
 
     need("mlflow", "mlflow", "`shortlist reproduce`")
     from shortlist.tracking.reproduce import reproduce
+    from shortlist.training.launch.outer import refuse
 
+    refuse("shortlist reproduce")
     found = reproduce(args.run_id, Path(args.runs), reporter(args))
     reporter(args).say("reproduce", _table(found))
     if args.json:

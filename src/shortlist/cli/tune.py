@@ -46,6 +46,9 @@ def run(args: argparse.Namespace) -> int:
 
     for module, extra in (("ibis", "train"), ("torch", "train"), ("optuna", "tune"), ("tomlkit", "tune")):
         need(module, extra, "`shortlist tune`")
+    from shortlist.training.launch.outer import refuse
+
+    refuse("shortlist tune")
     from shortlist.tuning import tune
     from shortlist.tuning.outcome import as_json, table
 

@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from shortlist.cluster.faults import reason
+from shortlist.cluster.faults import reason, spark_exceptions
 from shortlist.core.errors import EnvironmentFault
 from shortlist.core.extras import need
 
@@ -33,20 +33,32 @@ def spark_application(master: str, setting: str) -> tuple[bool, SparkSession]:
     `setting` is what names the master, as `compute.spark_master`. EnvironmentFault where PySpark is not installed,
     nothing answers at the master, or Spark does not start.
     """
-    ours, jvms = need("pyspark.errors", "spark", "work on Spark"), need("py4j.protocol", "spark", "work on Spark")
+    need("pyspark", "spark", "work on Spark")
     from pyspark import SparkContext
     from pyspark.sql import SparkSession
+    from pyspark.sql.utils import is_remote
 
+    if is_remote() or "SPARK_REMOTE" in os.environ:
+        raise EnvironmentFault(
+            "this session is one of Spark Connect, which lets nobody watch a job or end it: expected one with a "
+            "SparkContext. Leave SPARK_REMOTE out, or on Databricks take a cluster with dedicated access."
+        )
     # Sessions are active by thread; what runs is of the process, and a second context there is none.
     if SparkContext._active_spark_context is not None:
         return False, SparkSession.active()
     _check_reached(master, setting)
     try:
         return True, _start(master)
-    except (ours.PySparkException, jvms.Py4JError, OSError) as error:
+    except spark_exceptions(OSError) as error:
         raise EnvironmentFault(
             f"cannot start Spark at {master!r}: {reason(error)}. Spark needs Java 17 or newer; see {setting}."
         ) from error
+
+
+def stop(session: SparkSession) -> None:
+    """End the application; one whose JVM is gone has ended."""
+    with contextlib.suppress(*spark_exceptions()):
+        session.stop()
 
 
 def _start(master: str) -> SparkSession:

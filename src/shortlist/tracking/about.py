@@ -89,7 +89,9 @@ def _cpu() -> str:
 
 
 def _device(compute: Compute) -> str:
-    """`cpu`, or the name of the GPU."""
+    """`cpu`, or the name of the GPU; what Spark's executors have is not known here."""
+    if compute.launcher == "spark":
+        return f"{compute.device}, on Spark"
     device = choose_device(compute)
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import uuid
 from collections.abc import Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
@@ -11,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from threadpoolctl import threadpool_limits
 
-from shortlist.cluster.session import spark_application
-from shortlist.core.extras import need
+from shortlist.cluster.faults import reason, spark_exceptions
+from shortlist.cluster.session import spark_application, stop
 from shortlist.pipeline.stages import Stage
 from shortlist.tuning.plan import Plan
 from shortlist.tuning.trial import Outcome, attempt
@@ -22,8 +24,8 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 PURPOSE = "`shortlist tune --spark`"
-GROUP = "shortlist tune"
-"""The Spark job group of the trials."""
+GROUP = "shortlist-tune-"
+"""What the Spark job group of a search begins with."""
 _STORE = "MLFLOW_"
 """What variables of the environment begin with that say where, and as whom, runs are recorded."""
 
@@ -39,6 +41,8 @@ class SparkWorkers:
     prune: Stage | None
     count: int
     master: str
+    group: str = field(default_factory=lambda: f"{GROUP}{uuid.uuid4().hex[:8]}", init=False)
+    """Of the Spark jobs of this search: another search of the same application is none of its business."""
     _started: bool = field(default=False, init=False)
     _session: SparkSession = field(init=False)
     _threads: ThreadPoolExecutor = field(init=False)
@@ -52,10 +56,11 @@ class SparkWorkers:
 
     def __exit__(self, *error: object) -> None:
         if self._jobs:
-            self._session.sparkContext.cancelJobGroup(GROUP)
+            with contextlib.suppress(*spark_exceptions()):
+                self._session.sparkContext.cancelJobGroup(self.group)
         self._threads.shutdown()
         if self._started:
-            self._session.stop()
+            stop(self._session)
 
     @property
     def at_work(self) -> int:
@@ -77,22 +82,15 @@ class SparkWorkers:
         return [(self._jobs.pop(future), future.result()) for future in done]
 
     def _outcome(self, job: Job) -> Outcome:
-        jvms = need("py4j.protocol", "spark", PURPOSE)
-        context = self._session.sparkContext
-        context.setJobGroup(GROUP, f"trial {job.number}", interruptOnCancel=True)
         recorded = {name: value for name, value in os.environ.items() if name.startswith(_STORE)}
         task = partial(_attempt, self.plan, self.prune, os.getcwd(), recorded)
         try:
+            context = self._session.sparkContext
+            context.setJobGroup(self.group, f"trial {job.number}", interruptOnCancel=True)
             outcome: Outcome = context.parallelize([job], 1).map(task).collect()[0]
-        except jvms.Py4JJavaError as error:
-            return Outcome("lost", None, 0.0, f"Spark gave up its task: {reason(str(error.java_exception))}")
+        except spark_exceptions() as error:
+            return Outcome("lost", None, 0.0, f"Spark gave up its task: {reason(error)}")
         return outcome
-
-
-def reason(message: str) -> str:
-    """The line of Spark's message that says what went wrong: of a Python error the last one before the JVM's stack."""
-    text = message.partition("\n\tat ")[0].partition("\nDriver stacktrace")[0]
-    return text.strip().splitlines()[-1]
 
 
 def _attempt(plan: Plan, prune: Stage | None, folder: str, recorded: Mapping[str, str], job: Job) -> Outcome:

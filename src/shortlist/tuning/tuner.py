@@ -122,6 +122,9 @@ def planned(file: Path, given: Sequence[str], data_dir: str | None, base: Path, 
     ranges = settings.ranges or usual_ranges(recipe, plan.read)
     if problems := [Problem(f"tune.{name}", why) for name in ranges if (why := _unfit(name, measure))]:
         raise RecipeError(problems, file.name)
+    if settings.spark and recipe.compute.launcher == "spark":
+        why = 'a trial is a task, which cannot start others: leave it out, or say compute.launcher = "torchrun"'
+        raise RecipeError([Problem("tune.spark", why)], file.name)
     if settings.spark and recipe.compute.engine == "spark" and (changed := [r for r in ranges if _is_prepared(r)]):
         why = "is prepared anew by Spark in each trial, which an executor cannot start: leave out tune.spark"
         raise RecipeError([Problem(f"tune.{name}", why) for name in changed], file.name)

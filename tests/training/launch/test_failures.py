@@ -9,7 +9,7 @@ import pytest
 from shortlist.core.errors import DataError, EnvironmentFault, Problem, RecipeError, UserError
 from shortlist.nn.ranks import RankLost
 from shortlist.training.launch.failures import UNSEEN, ProcessFailure, first_failure, leave_failure
-from shortlist.training.launch.spark import _cause
+from shortlist.training.launch.spark import _cause, on_gpus
 from shortlist.training.launch.work import Work
 from tests.evaluation import toy
 
@@ -81,14 +81,52 @@ def test_a_folder_that_only_the_driver_sees_is_named(tmp_path: Path, capsys: pyt
     written = capsys.readouterr().err
     assert written.startswith(UNSEEN)
 
-    cause = _cause(place, f"Exception: ... task output is: \n{written}\tat org.apache.spark", compute)
+    failed = RuntimeError(f"Exception: ... task output is: \n{written}\tat org.apache.spark")
+    cause = _cause(place, failed, compute)
     assert isinstance(cause, EnvironmentFault)
     assert str(cause) == str(raised.value)
 
 
 def test_executors_without_the_package_are_told() -> None:
-    said = "PythonException: Traceback\nModuleNotFoundError: No module named 'shortlist'\n"
+    said = RuntimeError("PythonException: Traceback\nModuleNotFoundError: No module named 'shortlist'\n")
 
     cause = _cause(Path("absent"), said, toy.recipe(compute={"spark_master": "spark://host:7077"}).compute)
     assert isinstance(cause, EnvironmentFault)
     assert "spark://host:7077 have no package 'shortlist'" in str(cause)
+
+
+def test_a_task_that_was_killed_is_told() -> None:
+    """It leaves nothing, and torchrun says so in a table below a stack of its own."""
+    said = RuntimeError(
+        "Job aborted: PythonException: Traceback (most recent call last):\n  File run.py\nRuntimeError: Command failed "
+        "with return code 1. The task output is included below: Traceback (most recent call last):\n  File api.py\n"
+        "ChildFailedError: \n=====\n  exitcode  : -9 (pid: 71)\n  traceback : Signal 9 (SIGKILL) received by PID 71\n"
+    )
+
+    cause = _cause(Path("absent"), said, toy.recipe().compute)
+    assert "failed: one of its processes ended by itself: Signal 9 (SIGKILL) received by PID 71. The newest" in str(
+        cause
+    )
+
+
+def test_an_error_that_nobody_has_left_is_told_in_a_line() -> None:
+    said = RuntimeError(
+        "Job aborted due to stage failure: Could not recover from a failed barrier ResultStage.\n\tat org"
+    )
+
+    cause = _cause(Path("absent"), said, toy.recipe().compute)
+    assert "Could not recover from a failed barrier ResultStage.. The newest checkpoint is kept" in str(cause)
+
+
+@pytest.mark.parametrize(
+    ("device", "gives", "found"),
+    [("auto", None, False), ("auto", "0", False), ("auto", "1", True), ("cuda", "1", True), ("cpu", "1", False)],
+)
+def test_gpus_are_taken_where_spark_gives_them_to_tasks(device: str, gives: str | None, found: bool) -> None:
+    """This machine, which is the driver, has none."""
+    assert on_gpus(toy.recipe(compute={"device": device}).compute, gives) is found
+
+
+def test_gpus_that_spark_does_not_give_out_are_asked_for_in_vain() -> None:
+    with pytest.raises(EnvironmentFault, match=r"spark\.task\.resource\.gpu\.amount = unset"):
+        on_gpus(toy.recipe(compute={"device": "cuda"}).compute, None)

@@ -59,6 +59,15 @@ def lead(work: Work, place: Path, reporter: Reporter) -> None:
         raise
 
 
+def refuse(verb: str) -> None:
+    """UserError under torchrun, for a command whose processes would each do all of the work in the same folder."""
+    if is_outer():
+        raise UserError(
+            f"torchrun has begun {_world()} processes, and `{verb}` is the work of one, which starts others itself. "
+            f"Call it without torchrun; `shortlist run` and `shortlist train` can be called with it."
+        )
+
+
 def check_processes(compute: Compute) -> None:
     """UserError where the recipe asks for something else than torchrun was told."""
     if compute.launcher != "torchrun" or compute.processes not in (1, _world()):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
+import uuid
 from pathlib import Path
 from typing import Protocol
 
-from shortlist.core.files import read_json, write_json
+from shortlist.core.files import read_json, remove_folder, write_json
 from shortlist.core.profile import is_recording, record
 from shortlist.core.progress import Reporter
 from shortlist.training.launch import outer
@@ -22,7 +23,7 @@ _POLL_SECONDS = 0.1
 
 def train(work: Work, reporter: Reporter) -> None:
     """Train a stage and leave its weights in the work's folder."""
-    compute, place = work.recipe.compute, (work.checkpoints / _JOB).absolute()
+    compute, place = work.recipe.compute, _place(work.checkpoints)
     if outer.is_outer():
         work.write(place)
         outer.lead(work, place, reporter)
@@ -38,6 +39,17 @@ def train(work: Work, reporter: Reporter) -> None:
     if is_recording():
         for name, seconds in read_json(place / PROFILE).items():
             record(name, seconds)
+
+
+def _place(checkpoints: Path) -> Path:
+    """A folder of this job alone; those of earlier ones are removed as far as they can be.
+
+    By a name that was there before, other hosts may for some seconds still see the earlier folder, and a shared file
+    system keeps a folder whose files some process holds open.
+    """
+    for earlier in checkpoints.glob(f"{_JOB}-*"):
+        remove_folder(earlier)
+    return (checkpoints / f"{_JOB}-{uuid.uuid4().hex[:8]}").absolute()
 
 
 class _Job(Protocol):

@@ -13,7 +13,6 @@ The folder lies beside the stage's checkpoints, and every process must see it.
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,8 +57,7 @@ class Work:
             train_retrieval(prepared, recipe, sources_of(recipe)[self.stage], folder, checkpoints, reporter)
 
     def write(self, place: Path) -> None:
-        """Leave it for other processes in a folder, which is emptied before."""
-        shutil.rmtree(place, ignore_errors=True)
+        """Leave it for other processes in a new folder."""
         place.mkdir(parents=True)
         if self.candidates_UK is not None:
             np.save(place / _CANDIDATES, self.candidates_UK)
