@@ -67,7 +67,7 @@ def test_a_millionth_part_is_known_again() -> None:
 
 def test_another_bundle_at_the_path_of_the_plans(bundle: Path) -> None:
     with pytest.raises(EnvironmentFault, match="than the driver"):
-        _recommender(str(bundle), False, 1, "another")
+        _recommender(str(bundle), 1, "another")
 
 
 def test_a_master_that_does_not_answer(bundle: Path, tmp_path: Path, shortlist: Shortlist) -> None:

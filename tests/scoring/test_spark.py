@@ -155,3 +155,36 @@ def test_a_python_that_is_not_there(
     assert said.code == 6
     assert "/no/such/python" in said.err
     assert len(said.err.splitlines()) == 1
+
+
+def test_a_folder_is_not_whole_while_a_part_of_it_is_made_again(
+    spark_session: Any, bundle: Path, tmp_path: Path, shortlist: Shortlist, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "lists"
+    on_spark(shortlist, bundle, folder, "--quiet")
+    whole = (folder / "_SUCCESS").is_file()
+    (folder / PARTS[1]).unlink()
+    with monkeypatch.context() as patch:
+        patch.setattr(spark_session.sparkContext, "pythonExec", "/no/such/python")
+        failed = on_spark(shortlist, bundle, folder)
+    there = sorted(path.name for path in folder.iterdir())
+
+    said = on_spark(shortlist, bundle, folder, "--json")
+
+    assert (whole, failed.code) == (True, 6)
+    assert there == [".lock", "_plan.json", *(PARTS[place] for place in (0, 2, 3))]
+    assert json.loads(said.out)["earlier"] == 3
+    assert (folder / "_SUCCESS").is_file()
+
+
+def test_the_session_is_left_as_it_was(spark_session: Any, bundle: Path, tmp_path: Path, shortlist: Shortlist) -> None:
+    """What is added to a session, all its later executors have to fetch."""
+    (tmp_path / "some.txt").write_text("5\n3\n")
+    context = spark_session.sparkContext
+    before = context.listFiles, context.listArchives
+
+    said = on_spark(shortlist, bundle, tmp_path / "lists", "--users", tmp_path / "some.txt")
+
+    assert said.code == 0, said.err
+    assert (context.listFiles, context.listArchives) == before
+    assert sorted(path.name for path in (tmp_path / "lists").iterdir()) == [".lock", "_SUCCESS", "_plan.json", PARTS[0]]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import tarfile
+import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict
 from functools import lru_cache, partial
@@ -15,9 +17,10 @@ from shortlist.bundle.recommender import Recommender
 from shortlist.bundle.user_ids import known_users
 from shortlist.core.errors import EnvironmentFault
 from shortlist.core.extras import need
-from shortlist.core.files import fingerprint
-from shortlist.scoring.folder import open_folder
-from shortlist.scoring.work import PLAN, Work, part_name
+from shortlist.core.files import fingerprint, whole_folder
+from shortlist.core.lock import in_turn
+from shortlist.scoring.folder import Folder, open_folder
+from shortlist.scoring.work import BUNDLE, PLAN, USERS, Work, part_name
 
 ROWS = pa.schema({"rows": pa.int64()})
 """Of what each part tells the driver."""
@@ -33,8 +36,10 @@ def write_parts(work_json: str, batches: Iterator[pa.RecordBatch]) -> Iterator[p
             f"{PLAN}. Expected a folder that every host has mounted at the same path, or an address such as "
             "s3://bucket/folder; name one with --output."
         )
-    recommender = _recommender(work.bundle, work.bundle_is_sent, work.threads, work.plan["bundle"])
-    ids = known_users(recommender.bundle) if work.users is None else _sent_ids(work.users)
+    planned = work.plan["bundle"]
+    path = _unpacked(folder, planned) if work.bundle is None else _seen(work.bundle)
+    recommender = _recommender(str(path), work.threads, planned)
+    ids = known_users(recommender.bundle) if work.plan["users_sha256"] is None else _ids(folder)
     for batch in batches:
         for place in batch.column("id").to_pylist():
             number = work.numbers[place]
@@ -45,13 +50,13 @@ def write_parts(work_json: str, batches: Iterator[pa.RecordBatch]) -> Iterator[p
 
 
 @lru_cache(maxsize=1)
-def _recommender(bundle: str, is_sent: bool, threads: int, planned: str) -> Recommender:
+def _recommender(bundle: str, threads: int, planned: str) -> Recommender:
     """Opened once in each of Spark's Python processes, which share its memory-mapped files.
 
     The driver has compared every hash; here names and sizes are, and that its manifest is the plan's: processes outlive
     a run, and another bundle may come to lie at the same path.
     """
-    found = _loaded(bundle, is_sent, threads)
+    found = Recommender.load(bundle, threads, verify=False)
     if fingerprint(found.bundle.manifest) != planned:
         raise EnvironmentFault(
             f"the executor {socket.gethostname()} has another bundle at {bundle} than the driver. "
@@ -60,21 +65,30 @@ def _recommender(bundle: str, is_sent: bool, threads: int, planned: str) -> Reco
     return found
 
 
-def _loaded(bundle: str, is_sent: bool, threads: int) -> Recommender:
-    if is_sent:
-        return Recommender.load(_sent(bundle), threads, verify=False)
+def _seen(bundle: str) -> Path:
     if not Path(bundle).is_dir():
         raise EnvironmentFault(
             f"the executor {socket.gethostname()} does not see the bundle at {bundle}. Expected a path that every host "
             "has mounted; leave --shared-bundle out to have the bundle sent."
         )
-    return Recommender.load(bundle, threads, verify=False)
+    return Path(bundle)
 
 
-def _sent_ids(name: str) -> pa.Array:
-    with pa.memory_map(str(_sent(name))) as source:
-        return pa.ipc.open_file(source).get_batch(0).column(0)
+def _unpacked(folder: Folder, planned: str) -> Path:
+    """The bundle that the driver has sent, fetched once by each executor into the folder that it has for files."""
+    root = Path(need("pyspark", "spark", "work on Spark").SparkFiles.getRootDirectory()).absolute()
+    target = root / f"bundle-{planned}"
+    with in_turn(root / f".{target.name}.lock"):
+        if not target.is_dir():
+            with tempfile.TemporaryDirectory(dir=root) as here, whole_folder(target) as draft:
+                folder.fetch(BUNDLE, Path(here) / BUNDLE)
+                with tarfile.open(Path(here) / BUNDLE) as archive:
+                    archive.extractall(draft, filter="data")
+    return target
 
 
-def _sent(name: str) -> Path:
-    return Path(need("pyspark", "spark", "work on Spark").SparkFiles.get(name))
+def _ids(folder: Folder) -> pa.Array:
+    with tempfile.TemporaryDirectory(prefix="shortlist-") as here:
+        folder.fetch(USERS, Path(here) / USERS)
+        with pa.OSFile(str(Path(here) / USERS)) as source:
+            return pa.ipc.open_file(source).get_batch(0).column(0)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import shutil
 import tempfile
 import uuid
 from collections.abc import Callable
@@ -31,6 +33,12 @@ class Folder(Protocol):
 
     def put(self, name: str, write: Callable[[Path], Result]) -> Result:
         """Have `write` make the file at the path that it is given; returns what it returns."""
+
+    def fetch(self, name: str, path: Path) -> None:
+        """Copy a file to a path of this machine."""
+
+    def remove(self, name: str) -> None:
+        """Remove a file, if it is there."""
 
     def rows(self, name: str) -> int:
         """Of a Parquet file, as its foot says."""
@@ -64,6 +72,14 @@ class SharedFolder:
     def put(self, name: str, write: Callable[[Path], Result]) -> Result:
         """In place: `write` makes it whole or not at all."""
         return write(self.path / name)
+
+    def fetch(self, name: str, path: Path) -> None:
+        """Copy a file."""
+        shutil.copyfile(self.path / name, path)
+
+    def remove(self, name: str) -> None:
+        """Remove a file."""
+        (self.path / name).unlink(missing_ok=True)
 
     def rows(self, name: str) -> int:
         """Of a Parquet file."""
@@ -106,6 +122,15 @@ class AddressedFolder:
             self._files.put_file(str(Path(here) / name), draft)
             self._files.mv(draft, self._at(name))
         return result
+
+    def fetch(self, name: str, path: Path) -> None:
+        """Download a file."""
+        self._files.get_file(self._at(name), str(path))
+
+    def remove(self, name: str) -> None:
+        """Remove a file."""
+        with contextlib.suppress(FileNotFoundError):
+            self._files.rm_file(self._at(name))
 
     def rows(self, name: str) -> int:
         """Of a Parquet file."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 import tarfile
 import tempfile
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,13 +20,24 @@ from shortlist.bundle.user_ids import known_users
 from shortlist.cluster.executors import on_executors
 from shortlist.cluster.faults import spark_errors
 from shortlist.cluster.jobs import watched
-from shortlist.cluster.session import open_session, without_pandas_warning
+from shortlist.cluster.session import open_session, stop, without_pandas_warning
 from shortlist.core.errors import EnvironmentFault, RequestError
-from shortlist.core.files import clear_unfinished, sha256
+from shortlist.core.files import clear_unfinished, sha256, whole_file
 from shortlist.core.lock import only_one
 from shortlist.core.progress import Reporter, Silent
 from shortlist.scoring.folder import Folder, SharedFolder, open_folder
-from shortlist.scoring.work import DONE, PLAN, Question, Work, part_count, part_name, part_number, plan_of
+from shortlist.scoring.work import (
+    BUNDLE,
+    DONE,
+    PLAN,
+    USERS,
+    Question,
+    Work,
+    part_count,
+    part_name,
+    part_number,
+    plan_of,
+)
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -42,7 +54,7 @@ class Cluster:
     master: str = "local[2]"
     """Of the Spark session, when none is running yet."""
     bundle_is_shared: bool = False
-    """Whether executors see the bundle at the driver's path; else it is sent to each of them once."""
+    """Whether executors see the bundle at the driver's path; else it is sent to each of them once, by the output."""
     part_users: int = PART_USERS
     threads: int = 1
     """Of the models, in each of Spark's tasks."""
@@ -91,8 +103,10 @@ def recommend_on_spark(
         missing = _missing(folder, output, plan)
         rows = 0
         if missing:
-            sending = _Sending(recommender.bundle.path, file, Path(here), output, plan, question, cluster)
-            with _opened(cluster.master) as session:
+            # Readers take the folder for whole where this is there.
+            folder.remove(DONE)
+            sending = _Sending(recommender.bundle.path, file, folder, output, plan, question, cluster)
+            with _opened(cluster.master) as session, sending.sent():
                 rows = sending.run(session, missing, reporter)
         folder.write(DONE, {})
         parts = part_count(len(ids), cluster.part_users)
@@ -160,11 +174,11 @@ def _opened(master: str) -> Iterator[SparkSession]:
         yield session
     finally:
         if started:
-            session.stop()
+            stop(session)
 
 
 def _ids_file(here: Path, users: pa.Array) -> Path:
-    path = here / f"users-{uuid.uuid4().hex[:8]}.arrow"
+    path = here / USERS
     write_table(path, pa.record_batch({"id": users}))
     return path
 
@@ -175,11 +189,28 @@ class _Sending:
 
     bundle: Path
     users: Path | None
-    here: Path
+    folder: Folder
     output: str
     plan: dict[str, Any]
     question: Question
     cluster: Cluster
+
+    @contextmanager
+    def sent(self) -> Iterator[None]:
+        """What executors need lies in the folder of the lists until the end.
+
+        They see that folder anyway. Spark's own way, by files that are added to a session, binds every later executor
+        of the session to them, and a session that is shared or isolated may not take them at all.
+        """
+        try:
+            if self.users is not None:
+                self.folder.put(USERS, partial(_copy, self.users))
+            if not self.cluster.bundle_is_shared:
+                self.folder.put(BUNDLE, self._archive)
+            yield
+        finally:
+            for name in (USERS, BUNDLE):
+                self.folder.remove(name)
 
     def run(self, session: SparkSession, missing: list[int], reporter: Reporter) -> int:
         """Have the parts written; returns their rows."""
@@ -190,44 +221,34 @@ class _Sending:
             without_pandas_warning(),
             reporter.bar("recommend", left, "users") as advance,
         ):
-            work = self._work(session, missing)
+            work = self._work(missing)
             parts = session.range(0, len(missing), 1, len(missing)).mapInArrow(
                 on_executors("shortlist.scoring.executor", "write_parts", work.to_json()), "rows long"
             )
             found = watched(session, parts.toArrow, len(missing), lambda tasks: advance(tasks * part_users, ""))
         return int(sum(found["rows"].to_pylist()))
 
-    def _work(self, session: SparkSession, missing: list[int]) -> Work:
-        context, shared = session.sparkContext, self.cluster.bundle_is_shared
-        if self.users is not None:
-            context.addFile(str(self.users))
-        if not shared:
-            # Spark takes it to each executor once, and unpacks it there under the name behind the #.
-            context.addArchive(f"{self._archive()}#{self._name}")
+    def _work(self, missing: list[int]) -> Work:
         return Work(
             folder=self.output if "://" in self.output else str(Path(self.output).absolute()),
             plan=self.plan,
-            bundle=str(self.bundle.absolute()) if shared else self._name,
-            bundle_is_sent=not shared,
-            users=self.users.name if self.users is not None else None,
+            bundle=str(self.bundle.absolute()) if self.cluster.bundle_is_shared else None,
             part_users=self.cluster.part_users,
             numbers=missing,
             question=self.question,
             threads=self.cluster.threads,
         )
 
-    @property
-    def _name(self) -> str:
-        """Another one for each job: a session keeps what it was once sent."""
-        return f"bundle-{self.here.name}"
-
-    def _archive(self) -> Path:
+    def _archive(self, path: Path) -> None:
         """Not compressed: vectors and hashes hardly get smaller."""
-        path = self.here / f"{self._name}.tar"
-        with tarfile.open(path, "w") as archive:
+        with whole_file(path) as draft, tarfile.open(draft, "w") as archive:
             for file in sorted(path for path in self.bundle.rglob("*") if path.is_file()):
                 archive.add(file, arcname=file.relative_to(self.bundle))
-        return path
+
+
+def _copy(source: Path, target: Path) -> None:
+    with whole_file(target) as draft:
+        shutil.copyfile(source, draft)
 
 
 def _fault(why: str) -> EnvironmentFault:

@@ -13,6 +13,10 @@ PLAN = "_plan.json"
 """In the folder of the lists: what they are of. Readers of Parquet folders pass names that begin with `_` over."""
 DONE = "_SUCCESS"
 """In the folder once every part is there, as Spark and Hadoop have it."""
+BUNDLE = "_bundle.tar"
+"""In the folder while executors work: the bundle, where they do not see the driver's."""
+USERS = "_users.arrow"
+"""In the folder while executors work: the ids that are asked about, where they are not all that the bundle knows."""
 _PART = re.compile(r"part-(\d{6,})\.parquet")
 
 
@@ -34,11 +38,8 @@ class Work:
     """Where the parts go: a path that all see, or an address that fsspec knows."""
     plan: dict[str, Any]
     """What the folder's plan must say."""
-    bundle: str
-    """Path of the bundle, or the name under which Spark brings it."""
-    bundle_is_sent: bool
-    users: str | None
-    """Name of the Arrow file of ids that Spark brings; None for every user that the bundle knows."""
+    bundle: str | None
+    """Path of the bundle that all see; None where it lies in the folder."""
     part_users: int
     numbers: list[int]
     """Of the parts that are to be written."""
