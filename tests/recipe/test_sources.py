@@ -8,6 +8,7 @@ import pytest
 
 from shortlist.core.errors import RecipeError
 from shortlist.recipe import Recipe, parse_recipe
+from shortlist.recipe.sources import source_name, table_name
 
 PARTS = '[data]\ninteractions = {train = "a.parquet", test = "b.parquet"}\n[schema]\ntargets.x = "y"\n'
 
@@ -59,3 +60,26 @@ def test_half_a_log_is_refused(given: str, message: str) -> None:
 )
 def test_columns_have_names_of_their_own(columns: str, message: str) -> None:
     assert message in problem(f'[data]\ninteractions = "a.txt"\ncolumns = {columns}\n[schema]\n')
+
+
+TABLES = '[data]\ninteractions = "table:main.shop.log"\nitems = "table:delta.`/lake/items`"\n[schema]\n'
+
+
+def test_a_table_of_a_catalogue_has_no_folder() -> None:
+    found = parse_recipe(TABLES, overrides=["compute.engine=spark"], data_dir=Path("/shop")).data
+    assert found.sources == {"data.interactions": "table:main.shop.log", "data.items": "table:delta.`/lake/items`"}
+    assert [table_name(source) for source in found.sources.values()] == ["main.shop.log", "delta.`/lake/items`"]
+    assert source_name("table:main.shop.log") == "main.shop.log"
+    assert source_name("/shop/log.csv") == "log.csv"
+    assert table_name("/shop/table:log") is None
+
+
+def test_a_table_of_a_catalogue_is_of_spark() -> None:
+    said = problem(TABLES)
+    assert 'data.interactions: a table of a Spark catalogue is read with compute.engine = "spark"' in said
+    assert "data.items: a table of a Spark catalogue" in said
+
+
+def test_a_table_of_a_catalogue_has_names_for_its_columns() -> None:
+    text = TABLES.replace("items =", 'columns = ["a"]\nitems =') + '[compute]\nengine = "spark"\n'
+    assert "data.columns: names the columns of text files" in problem(text)

@@ -173,3 +173,8 @@ def test_a_note_beside_tables_is_no_table(tmp_path: Path) -> None:
         source_files(str(tmp_path))
     (tmp_path / "a.csv").write_text("user,item\n")
     assert source_files(str(tmp_path)) == [tmp_path / "a.csv"]
+
+
+def test_a_table_of_a_catalogue_is_no_file() -> None:
+    with pytest.raises(DataError, match=r'found the name of a table, which compute\.engine = "spark" alone reads'):
+        source_files("table:main.shop.log")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import ibis
 
@@ -12,6 +11,7 @@ from shortlist.core.errors import DataError, Problem, RecipeError
 from shortlist.core.progress import Reporter
 from shortlist.recipe.features import Feature
 from shortlist.recipe.sections import Recipe
+from shortlist.recipe.sources import source_name
 from shortlist.schema import Side
 from shortlist.tables.columns import Wanted, check_columns
 from shortlist.tables.counting import count_rows
@@ -38,8 +38,8 @@ class Tables:
         """Name of the side's table for people."""
         data = self.recipe.data
         if side == Side.CONTEXT:
-            return ", ".join(Path(source).name for source in data.interactions.sources)
-        return Path((data.users if side == Side.USER else data.items) or "").name
+            return ", ".join(source_name(source) for source in data.interactions.sources)
+        return source_name((data.users if side == Side.USER else data.items) or "")
 
     def id_column(self, side: Side) -> str | None:
         """Column with the id of the user or item."""
@@ -76,7 +76,7 @@ def _read_log(engine: Engine, recipe: Recipe) -> tuple[ibis.Table, Mapping[str, 
     if data.interactions.table is not None:
         return engine.read(data.interactions.table, position=True, columns=data.columns), {}
     parts = {
-        name: Part(Path(source).name, engine.read(source, position=True, columns=data.columns))
+        name: Part(source_name(source), engine.read(source, position=True, columns=data.columns))
         for name, source in data.interactions.parts.items()
     }
     check_columns(*(_wanted(recipe, Side.CONTEXT, part.source, part.table) for part in parts.values()))

@@ -47,7 +47,7 @@ from shortlist.evaluation.runner import evaluate
 from shortlist.features.rows import Ints
 from shortlist.funnel.calibration import calibration_to_json
 from shortlist.pipeline.sources import copy_sources, index_sources, open_trained, train_source
-from shortlist.pipeline.stages import Stage, Upto, before, depends, marker, stages_upto
+from shortlist.pipeline.stages import Stage, Upto, before, depends, marker, stages_upto, unseen_tables
 from shortlist.pipeline.times import Times
 from shortlist.pipeline.watch import Unwatched, Watch
 from shortlist.recipe.rules import Rules
@@ -152,7 +152,7 @@ class Run:
     def _do(self, stage: Stage) -> None:
         """One stage, unless it is done and unchanged."""
         if self.is_done(stage):
-            self.reporter.say(stage, "done before, nothing it depends on has changed")
+            self.reporter.say(stage, self._done_before(stage))
             if stage == "evaluate":
                 self.reporter.say("report", str(self.folder / "report.html"))
             return
@@ -164,6 +164,12 @@ class Run:
         with contextlib.nullcontext() if self.times is None else self.times.of(stage), self.watch.stage(self, stage):
             work.get(stage, partial(self._train, stage))()
         self._made.add(stage)
+
+    def _done_before(self, stage: Stage) -> str:
+        unseen = unseen_tables(self.recipe) if stage == "prepare" else []
+        if not unseen:
+            return "done before, nothing it depends on has changed"
+        return f"done before; --force reads {', '.join(unseen)} again, whose changes are not seen from here"
 
     def _prepare(self) -> None:
         """Tables to shards."""

@@ -21,6 +21,7 @@ from shortlist.core.version import __version__
 from shortlist.data import prepared
 from shortlist.recipe.ranking import AFTER_TRAINING
 from shortlist.recipe.sections import Compute, Recipe, ranks_against_candidates, sources_of
+from shortlist.recipe.sources import table_name
 from shortlist.tables.sources import source_files
 
 Upto = Literal["prepare", "train", "export", "evaluate"]
@@ -101,8 +102,18 @@ def _trained(ranking: Mapping[str, Any] | None) -> dict[str, Any]:
 
 
 def _source_facts(recipe: Recipe) -> list[dict[str, Any]]:
-    sources = (*recipe.data.interactions.sources, recipe.data.users, recipe.data.items)
-    return [file_facts(path) for source in sources if source for path in _files_of(source)]
+    sources = recipe.data.sources.values()
+    return [facts for source in sources for facts in _facts_of(source)]
+
+
+def unseen_tables(recipe: Recipe) -> list[str]:
+    """The tables of which no more is known than their names: a catalogue has no sign of change for all its kinds."""
+    return [name for source in recipe.data.sources.values() if (name := table_name(source)) is not None]
+
+
+def _facts_of(source: str) -> list[dict[str, Any]]:
+    name = table_name(source)
+    return [{"table": name}] if name is not None else [file_facts(path) for path in _files_of(source)]
 
 
 def _files_of(source: str) -> list[Path]:
@@ -121,8 +132,8 @@ def _arithmetic(compute: Compute) -> list[str]:
 
 
 def _precision(compute: Compute) -> str:
-    """The precision that models train in, which may depend on the machine."""
-    if compute.precision != "auto":
+    """The precision that models train in, which may depend on the machine; Spark's executors are not known here."""
+    if compute.precision != "auto" or compute.launcher == "spark":
         return compute.precision
     from shortlist.training.device import choose_device
     from shortlist.training.precision import choose_precision

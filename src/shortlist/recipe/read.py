@@ -13,6 +13,7 @@ from typing import Any
 from shortlist.core.errors import Problem, RecipeError
 from shortlist.core.settings import read_settings
 from shortlist.recipe.sections import Recipe, names_stages, with_default_stages
+from shortlist.recipe.sources import below
 
 Check = Callable[[Mapping[str, Any]], list[Problem]]
 """A further check of the values as they stand in the file, such as the settings of the models they name."""
@@ -139,11 +140,10 @@ def _with_line(problem: Problem, lines: Mapping[str, int], asked: tuple[str, ...
 def _resolve_paths(recipe: Recipe, base: Path) -> Recipe:
     """Source paths made absolute below `base`; an absolute path stays as it is."""
     given = recipe.data
-    log = {name: _below(base, source) for name, source in given.interactions.model_dump().items()}
+    log = given.interactions.model_dump(exclude_none=True)
     found = {
-        "interactions": given.interactions.model_copy(update=log),
-        "users": _below(base, given.users),
-        "items": _below(base, given.items),
+        "interactions": given.interactions.model_copy(update={name: below(base, log[name]) for name in log}),
+        **{name: below(base, source) for name in ("users", "items") if (source := getattr(given, name)) is not None},
     }
     return recipe.model_copy(update={"data": given.model_copy(update=found)})
 
@@ -153,9 +153,5 @@ def _place_index(recipe: Recipe, base: Path) -> Recipe:
     index = recipe.funnel.index
     if index.place is None or "://" in index.place:
         return recipe
-    index = index.model_copy(update={"place": _below(base, index.place)})
+    index = index.model_copy(update={"place": str((base / index.place).absolute())})
     return recipe.model_copy(update={"funnel": recipe.funnel.model_copy(update={"index": index})})
-
-
-def _below(base: Path, source: str | None) -> str | None:
-    return None if source is None else str((base / source).absolute())

@@ -14,7 +14,7 @@ from shortlist.recipe.ranking import LIST_LOSSES, Negatives, Ranking
 from shortlist.recipe.retrieval import Retrieval, Source, SourceName, source_problems
 from shortlist.recipe.rules import Rules
 from shortlist.recipe.score import score_problems
-from shortlist.recipe.sources import Data
+from shortlist.recipe.sources import Data, table_problems
 from shortlist.recipe.split import Split, validation_problems
 from shortlist.recipe.targets import TargetForms, observed_problems, relevance_problems, weight_problems
 from shortlist.recipe.tracking import Tracking
@@ -214,6 +214,7 @@ class Recipe(Settings):
                 problems += observed_problems(targets, ranking.loss)
             problems += score_problems(targets, ranking.score)
             problems += validation_problems(self.split)
+        problems += table_problems(self.data, self.compute.engine)
         problems += source_problems(self.retrieval, self.sources, self.funnel.candidates)
         if problems:
             raise Contradictions(*problems)

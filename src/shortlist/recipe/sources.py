@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, field_validator, model_validator
 
+from shortlist.core.errors import Problem
 from shortlist.core.settings import Settings
+
+_TABLE = "table:"
+"""Before the name of a table in the catalogue of the Spark session, in the place of a path."""
 
 
 class Interactions(Settings):
@@ -51,7 +56,11 @@ def _short_form(value: Any) -> Any:
 
 
 class Data(Settings):
-    """Where the tables are: Parquet, CSV, TSV (also .gz), JSON lines; a file, a folder or a glob."""
+    """Where the tables are: Parquet, CSV, TSV (also .gz), JSON lines; a file, a folder or a glob.
+
+    `table:NAME` is a table that the Spark session knows by that name, as `table:catalog.schema.events`: of Spark's own
+    kinds, Delta, Iceberg, or whatever else its catalogues offer.
+    """
 
     interactions: Annotated[Interactions, BeforeValidator(_short_form)]
     """The log: one row an event. `{train = ..., valid = ..., test = ...}` where it is published in parts."""
@@ -70,3 +79,37 @@ class Data(Settings):
         if odd := [name for name in value if not name.strip() or name.startswith("#")]:
             raise ValueError(f"expected names that are not empty and do not begin with #, found {', '.join(odd)!r}")
         return value
+
+    @property
+    def sources(self) -> Mapping[str, str]:
+        """All tables that are named, by their settings."""
+        log = {f"interactions.{part}": source for part, source in self.interactions.parts.items()}
+        whole = {"interactions": self.interactions.table, **log, "users": self.users, "items": self.items}
+        return {f"data.{name}": source for name, source in whole.items() if source is not None}
+
+
+def table_name(source: str) -> str | None:
+    """The name that the Spark session knows a source by; None for files."""
+    return source.removeprefix(_TABLE).strip() if source.startswith(_TABLE) else None
+
+
+def source_name(source: str) -> str:
+    """What to call a source before people."""
+    return table_name(source) or Path(source).name
+
+
+def below(base: Path, source: str) -> str:
+    """A source's path made absolute below `base`; a table of a catalogue has none."""
+    return source if table_name(source) is not None else str((base / source).absolute())
+
+
+def table_problems(data: Data, engine: str) -> list[Problem]:
+    """What is wrong with tables of a catalogue: DuckDB has none, and their columns have names."""
+    named = [setting for setting, source in data.sources.items() if table_name(source) is not None]
+    problems = []
+    if engine != "spark":
+        why = f'a table of a Spark catalogue is read with compute.engine = "spark", and not with "{engine}"'
+        problems += [Problem(setting, why) for setting in named]
+    if data.columns and any(setting.startswith("data.interactions") for setting in named):
+        problems.append(Problem("data.columns", "names the columns of text files; a table's have names. Leave it out"))
+    return problems

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from shortlist.core.errors import DataError
 from shortlist.core.suggest import did_you_mean
+from shortlist.recipe.sources import table_name
 
 Format = Literal["parquet", "csv", "json"]
 
@@ -57,6 +58,10 @@ class Source:
 def source_files(given: str) -> list[Path]:
     """The files of a source, ascending by path; DataError when there is nothing to read."""
     path = Path(given)
+    if table_name(given) is not None:
+        raise DataError(
+            f'{given}: expected files, found the name of a table, which compute.engine = "spark" alone reads.'
+        )
     if "://" in given:
         raise DataError(f"{given}: expected a path of this machine, found an address. Download it first.")
     if path.is_dir():
@@ -98,7 +103,8 @@ def _files_in(folder: Path) -> list[Path]:
     """All readable files below a folder; what names nothing of a table (hidden files, `_SUCCESS`) is passed over."""
     if (folder / "_delta_log").exists():
         raise DataError(
-            f"{folder}: a Delta table, whose files also hold rows that were deleted. Write it out as Parquet first."
+            f"{folder}: a Delta table, whose files also hold rows that were deleted. Write it out as Parquet, or let "
+            f"Spark read it, by its name in a catalogue or as table:delta.`{folder.absolute()}`."
         )
     below = sorted(file for file in folder.rglob("*") if file.is_file() and not _hidden(file, folder))
     files = [file for file in below if _ending(file) in _FORMATS and _ending(file) not in _NOTES]

@@ -18,8 +18,9 @@ import pyarrow.parquet as pq
 from shortlist.cluster.executors import on_executors
 from shortlist.cluster.faults import spark_errors
 from shortlist.cluster.jobs import watched
-from shortlist.cluster.session import open_session, without_pandas_warning
+from shortlist.cluster.session import open_session, stop, without_pandas_warning
 from shortlist.core.errors import DataError
+from shortlist.recipe.sources import table_name
 from shortlist.tables.names import SOURCE
 from shortlist.tables.results import arrow_schema
 from shortlist.tables.sources import Source, find_source
@@ -49,10 +50,15 @@ class Spark:
 
     def read(self, source: str, position: bool = False, columns: Sequence[str] = ()) -> ibis.Table:
         """Types of text files are inferred from all rows."""
+        name = table_name(source)
+        if name is not None:
+            with _told(name):
+                frame = self._session.table(name)
+                return self._view("read", self._table_with_position(frame) if position else frame)
         found = find_source(source, columns)
         with _told(source):
             frame = self._frame(found)
-            return self._view("read", self._with_position(frame, found) if position else frame)
+            return self._view("read", self._with_position(_placed(frame), found.files) if position else frame)
 
     def _frame(self, source: Source) -> DataFrame:
         reader = self._session.read
@@ -73,18 +79,26 @@ class Spark:
         )
         return frame.toDF(*source.columns) if source.columns else frame
 
-    def _with_position(self, frame: DataFrame, source: Source) -> DataFrame:
-        """Rows of one block of a file are read in succession: a row's position is its block's and its place there."""
+    def _table_with_position(self, frame: DataFrame) -> DataFrame:
+        """In the order of the table's files. Of one that does not say where its rows lie, a copy that does is read."""
+        from pyspark.errors import AnalysisException
+
+        try:
+            return self._with_position(_placed(frame))
+        except AnalysisException:
+            folder = self._folder("table")
+            frame.write.parquet(str(folder))
+            return self._with_position(_placed(self._session.read.parquet(str(folder))))
+
+    def _with_position(self, placed: DataFrame, files: Sequence[Path] = ()) -> DataFrame:
+        """Rows of one block of a file are read in succession: a row's position is its block's and its place there.
+
+        Files come in their given order, or else in that of their addresses.
+        """
         from pyspark.sql import functions as f
 
-        placed = frame.select(
-            "*",
-            f.col("_metadata.file_path").alias(_FILE),
-            f.col("_metadata.file_block_start").alias(_BLOCK),
-            f.monotonically_increasing_id().alias(_PLACE),
-        )
         blocks = placed.groupBy(_FILE, _BLOCK).agg(f.min(_PLACE).alias("#first"), f.count("*").alias("#rows"))
-        starts = self._session.createDataFrame(_block_starts(blocks.toArrow(), source))
+        starts = self._session.createDataFrame(_block_starts(blocks.toArrow(), files))
         found = placed.join(f.broadcast(starts), [_FILE, _BLOCK])
         return found.withColumn(SOURCE, f.col(_PLACE) + f.col("#shift")).drop(_FILE, _BLOCK, _PLACE, "#shift")
 
@@ -105,7 +119,7 @@ class Spark:
 
     def batches(self, expression: ibis.Table, rows: int) -> Iterator[pa.RecordBatch]:
         """Through Parquet files, one a partition: the driver never holds more than a batch."""
-        folder = self._scratch / f"sorted_{next(self._numbers)}"
+        folder = self._folder("sorted")
         with _told("the tables"):
             self._run(expression).write.parquet(str(folder))
         for file in sorted(folder.glob("part-*.parquet")):
@@ -135,10 +149,13 @@ class Spark:
         for frame in self._cached:
             frame.unpersist()
         if self._started:
-            self._session.stop()
+            stop(self._session)
 
     def _run(self, expression: ibis.Table) -> DataFrame:
         return self._session.sql(self._ibis.compile(expression))
+
+    def _folder(self, name: str) -> Path:
+        return self._scratch / f"{name}_{next(self._numbers)}"
 
     def _view(self, name: str, frame: DataFrame) -> ibis.Table:
         new = f"{name}_{next(self._numbers)}"
@@ -157,11 +174,27 @@ def _session(master: str, threads: int) -> tuple[bool, SparkSession]:
     return started, session
 
 
-def _block_starts(blocks: pa.Table, source: Source) -> pa.Table:
+def _placed(frame: DataFrame) -> DataFrame:
+    """The rows with where they were read; AnalysisException for those that come from no files."""
+    from pyspark.sql import functions as f
+
+    return frame.select(
+        "*",
+        f.col("_metadata.file_path").alias(_FILE),
+        f.col("_metadata.file_block_start").alias(_BLOCK),
+        f.monotonically_increasing_id().alias(_PLACE),
+    )
+
+
+def _block_starts(blocks: pa.Table, files: Sequence[Path]) -> pa.Table:
     """For each of n blocks what to add to a place in it to get the position in the source (`#shift`)."""
-    order = {str(file.absolute()): number for number, file in enumerate(source.files)}
-    paths = [unquote(urlparse(uri).path) for uri in blocks[_FILE].to_pylist()]
-    file_n = np.array([order[path] for path in paths], np.int64)
+    uris = blocks[_FILE].to_pylist()
+    order = {str(file.absolute()): number for number, file in enumerate(files)}
+    if order:
+        keys = [order[unquote(urlparse(uri).path)] for uri in uris]
+    else:
+        keys = np.unique(np.array(uris, str), return_inverse=True)[1].tolist()
+    file_n = np.array(keys, np.int64)
     block_n, first_n, rows_n = (blocks[name].to_numpy() for name in (_BLOCK, "#first", "#rows"))
     in_order = np.lexsort((block_n, file_n))
     start_n = np.empty(len(in_order), np.int64)

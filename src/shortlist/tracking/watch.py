@@ -185,8 +185,7 @@ class MlflowWatch:
     def _say_which_data(self, run: Watched) -> None:
         store, record = self._now
         manifest = run.prepared.manifest
-        data = run.recipe.data
-        sources = [*data.interactions.sources, *(table for table in (data.users, data.items) if table)]
+        sources = list(run.recipe.data.sources.values())
         profile = {name: manifest[name] for name in ("rows", "users", "items")}
         store.learned_from(record.run_id, run.recipe.name, manifest["fingerprint"], {"files": sources}, profile)
         store.tag(record.run_id, {"shortlist.data": manifest["fingerprint"]})

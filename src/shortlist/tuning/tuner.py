@@ -27,6 +27,7 @@ from shortlist.pipeline.stages import depends, stages_upto
 from shortlist.pipeline.watch import Unwatched
 from shortlist.recipe import load_recipe
 from shortlist.recipe.sections import Recipe
+from shortlist.recipe.sources import below
 from shortlist.recipe.tune import Tune
 from shortlist.schema import Split, TargetKind
 from shortlist.tracking.record import NAME as RECORD
@@ -233,8 +234,8 @@ def _tables_from(plan: Plan, data: Mapping[str, Any], file: Path) -> list[str]:
 
 def _from(base: Path, tables: str | Mapping[str, str]) -> str | dict[str, str]:
     if isinstance(tables, str):
-        return str(base / tables)
-    return {part: str(base / table) for part, table in tables.items()}
+        return below(base, tables)
+    return {part: below(base, table) for part, table in tables.items()}
 
 
 def _shown(measure: Measure, recipe: Recipe) -> list[Measure]:
