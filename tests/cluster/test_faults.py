@@ -59,7 +59,13 @@ TRACEBACK = 'Traceback (most recent call last):\n  File "worker.py", line 1\n'
             f'java.io.IOException: Cannot run program "/no/such/python": error=2\n{STACK}',
             'Cannot run program "/no/such/python": error=2',
         ),
-        ("[NOT_FOUND] There is no table `a`.\n'Relation [a]", "[NOT_FOUND] There is no table `a`."),
+        ("[NOT_FOUND] There is no table `a`.\n'Relation [a]", "[NOT_FOUND] There is no table `a`"),
+        (
+            "Job aborted due to stage failure: Could not recover from a failed barrier ResultStage. Most recent "
+            "failure reason: Stage failed because barrier task ResultTask(0, 1) finished unsuccessfully.\n"
+            f"ExecutorLostFailure (executor 1 exited) Reason: Executor heartbeat timed out\n{STACK}",
+            "ExecutorLostFailure (executor 1 exited) Reason: Executor heartbeat timed out",
+        ),
         ("  \n", "Spark does not say why"),
         (TRACEBACK, "Spark does not say why"),
     ],

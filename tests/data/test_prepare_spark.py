@@ -185,8 +185,10 @@ def test_positions_do_not_depend_on_how_spark_cuts_files(spark_session: Any, tmp
         rows = 5_000 if start == 0 else 300
         table = pa.table({"x": range(start, start + rows)})
         pq.write_table(table, tmp_path / f"{name}.parquet", row_group_size=500)
-    spark_session.conf.set("spark.sql.files.maxPartitionBytes", "4096")
     with contextlib.closing(Spark("local[2]", 2, tmp_path / "scratch")) as engine:
+        # Of the engine's own session, which takes over nothing that was set in another one.
+        engine._session.conf.set("spark.sql.files.maxPartitionBytes", "4096")
+        assert engine._session.read.parquet(str(tmp_path / "a.parquet")).rdd.getNumPartitions() > 3
         table = engine.read(str(tmp_path / "*.parquet"), position=True)
         found = engine.to_arrow(table.order_by(SOURCE))
         assert found[SOURCE].to_pylist() == found["x"].to_pylist() == list(range(5_300))

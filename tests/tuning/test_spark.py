@@ -91,6 +91,7 @@ def workers(shop: Path, tmp_path: Path, session: Any) -> SparkWorkers:
 
 
 def test_searches_of_one_application_leave_each_others_trials_alone(shop: Path, tmp_path: Path) -> None:
+    pytest.importorskip("pyspark", reason="PySpark is not installed: pip install 'shortlist[spark]'")
     cancelled = []
 
     class Application:

@@ -17,6 +17,8 @@ MARK = "shortlist-fault"
 _WAITED = "Exception thrown in awaitResult"
 _SENT = re.compile(MARK + r" (\{.*\})")
 _TRACEBACK = "Traceback (most recent call last):\n"
+_OTHERS = re.compile(r"Stage failed because barrier task .* finished unsuccessfully\.\n")
+"""All tasks of a barrier stage end with the first one that fails, of which the next line tells."""
 _UNSAID = "Spark does not say why"
 _JVM_STACK = re.compile(r"\n\tat |\nDriver stacktrace")
 
@@ -49,10 +51,11 @@ def reason(error: Exception) -> str:
     last of Python's stacks, which an error that is raised from another has one of for each.
     """
     _, is_python, text = said(error).rpartition(_TRACEBACK)
+    text = _OTHERS.split(text)[-1]
     lines = [line for line in _JVM_STACK.split(text)[0].splitlines() if line.strip()]
     if is_python:
         return next((line for line in lines if not line[0].isspace()), _UNSAID)
-    return lines[0].rpartition("Exception: ")[2].strip() if lines else _UNSAID
+    return lines[0].rpartition("Exception: ")[2].strip().rstrip(".") if lines else _UNSAID
 
 
 def said(error: Exception) -> str:

@@ -115,7 +115,7 @@ def test_an_error_that_nobody_has_left_is_told_in_a_line() -> None:
     )
 
     cause = _cause(Path("absent"), said, toy.recipe().compute)
-    assert "Could not recover from a failed barrier ResultStage.. The newest checkpoint is kept" in str(cause)
+    assert "Could not recover from a failed barrier ResultStage. The newest checkpoint is kept" in str(cause)
 
 
 @pytest.mark.parametrize(
