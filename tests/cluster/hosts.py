@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from tests.standalone import waited_for
 
 NETWORK = "10.98.76"
 NAMES = ("host-a", "host-b")
@@ -94,13 +95,3 @@ def _link(first: int, second: int) -> None:
     made = subprocess.run(["ip", "link", "add", *ends], check=False, capture_output=True, text=True)
     if made.returncode:
         pytest.skip(f"the kernel makes no link between hosts: {made.stderr.strip()}")
-
-
-def waited_for(condition: Callable[[], bool], seconds: float = 300) -> bool:
-    """Whether it came to hold in time."""
-    until = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > until:
-            return False
-        time.sleep(0.05)
-    return True

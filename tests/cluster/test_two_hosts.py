@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -21,8 +20,9 @@ from shortlist.data.simulate import simulate_to
 from shortlist.models.catalogue import check_models
 from shortlist.pipeline import run_stages
 from shortlist.recipe import parse_recipe
-from tests.cluster.hosts import Host, two_hosts, waited_for
+from tests.cluster.hosts import Host, two_hosts
 from tests.pipeline.killed import RECIPE
+from tests.standalone import waited_for
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -34,12 +34,9 @@ SHOP = ALONE + '\n[compute]\nthreads = 1\ndevice = "cpu"\nprecision = "fp32"\nch
 class Cluster:
     """A master on the first of two hosts and a worker of one core on each."""
 
-    def __init__(self, hosts: tuple[Host, Host], folder: Path, running: ExitStack) -> None:
-        pyspark = pytest.importorskip("pyspark", reason="PySpark is not installed: pip install 'shortlist[spark]'")
-        if not (shutil.which("java") or os.environ.get("JAVA_HOME")):
-            pytest.skip("Spark needs Java 17, and there is no java on the path")
+    def __init__(self, spark: Path, hosts: tuple[Host, Host], folder: Path, running: ExitStack) -> None:
         self.hosts, self.folder, self.running = hosts, folder, running
-        self.program = str(Path(pyspark.__path__[0]) / "bin" / "spark-class")
+        self.program = str(spark / "bin" / "spark-class")
         self.url = f"spark://{hosts[0].name}:{PORT}"
         self._start(hosts[0], "master", "Master", "--port", str(PORT))
         assert waited_for(lambda: hosts[0].hears(PORT), 60)
@@ -73,9 +70,9 @@ def environment(host: Host) -> dict[str, str]:
 
 
 @pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[Cluster]:
+def cluster(pyspark: Any, tmp_path: Path) -> Iterator[Cluster]:
     with two_hosts(tmp_path) as hosts, ExitStack() as running:
-        yield Cluster(hosts, tmp_path, running)
+        yield Cluster(Path(pyspark.__path__[0]), hosts, tmp_path, running)
 
 
 def curve(folder: Path) -> list[tuple[float, ...]]:
