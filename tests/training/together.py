@@ -10,7 +10,8 @@ import json
 import os
 import socket
 import sys
-from collections.abc import Callable, Sequence
+import traceback
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from safetensors.numpy import load_file
 from shortlist.core.progress import Silent
 from shortlist.data.prepared import Prepared
 from shortlist.nn.ranks import joined
-from shortlist.recipe.sections import sources_of
+from shortlist.recipe.sections import Recipe, sources_of
 from shortlist.schema import Split, Target
 from shortlist.training.stages import train_ranking, train_retrieval
 from tests.evaluation import toy
@@ -93,21 +94,25 @@ def prepared(folder: Path) -> Prepared:
     return toy.prepared(folder, events, USERS, ITEMS, shards=2, targets=TWO)
 
 
-def train(case: str, data: Prepared, folder: Path) -> None:
-    """Two epochs of a case into `folder`."""
+def recipe_of(case: str, settings: Mapping[str, Any] = {}, compute: Mapping[str, Any] = {}) -> Recipe:
+    """A case for two epochs, with further settings of its stage and of [compute]."""
     few = {"epochs": 2, "batch_size": 8, "history": 4}
-    sections = {name: {**few, **settings} for name, settings in CASES[case].items()}
-    # Where a processor computes in bf16, sums in another order differ in the third digit.
-    compute = {"threads": 1, "device": "cpu", "precision": "fp32"}
+    sections = {name: {**few, **of, **settings} for name, of in CASES[case].items()}
     schema = {
         "user_id": "user_id",
         "item_id": "item_id",
         "timestamp": "time",
         "targets": {"liked": "a > 0", "bought": "b > 0"},
     }
-    recipe = toy.recipe(**sections, compute=compute, schema=schema)
+    # Where a processor computes in bf16, sums in another order differ in the third digit.
+    here = {"threads": 1, "device": "cpu", "precision": "fp32"}
+    return toy.recipe(**sections, compute={**here, **compute}, schema=schema)
+
+
+def train(recipe: Recipe, data: Prepared, folder: Path) -> None:
+    """Train the stage of a recipe into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
-    if "ranking" in sections:
+    if recipe.ranking is not None:
         train_ranking(data, recipe, folder, folder / "checkpoints", Silent(), None)
     else:
         settings = sources_of(recipe)["retrieval"]
@@ -137,21 +142,25 @@ def _forked(variables: dict[str, str], world: int, work: Callable[[], None]) -> 
             with joined(torch.device("cpu")):
                 work()
         code = 0
+    except BaseException:
+        traceback.print_exc()
     finally:
         sys.stderr.flush()
         os._exit(code)
+
+
+def figures(folder: Path) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+    """Losses and metrics of the epochs."""
+    curve = json.loads((folder / "history.json").read_text())
+    return np.array([[entry["train_loss"], *entry["valid"].values()] for entry in curve])
 
 
 def differences(one: Path, other: Path) -> tuple[float, float]:
     """The largest of the weights, and that of the losses and metrics of the epochs."""
     ours, theirs = (load_file(folder / "model.safetensors") for folder in (one, other))
     assert ours.keys() == theirs.keys()
-    curves = [json.loads((folder / "history.json").read_text()) for folder in (one, other)]
-    figures = [
-        [value for entry in curve for value in (entry["train_loss"], *entry["valid"].values())] for curve in curves
-    ]
     weights = max(float(np.abs(ours[name] - theirs[name]).max(initial=0)) for name in ours)
-    return weights, float(np.abs(np.subtract(figures[0], figures[1])).max())
+    return weights, float(np.abs(figures(one) - figures(other)).max())
 
 
 def main(place: str, cases: Sequence[str]) -> None:
@@ -161,7 +170,7 @@ def main(place: str, cases: Sequence[str]) -> None:
     found: dict[str, dict[str, tuple[float, float]]] = {}
     for case in cases or CASES:
         for world in (1, 2, 3):
-            work = partial(train, case, data, folder / case / str(world))
+            work = partial(train, recipe_of(case), data, folder / case / str(world))
             assert in_processes(world, work), (case, world)
         found[case] = {str(world): differences(folder / case / "1", folder / case / str(world)) for world in (2, 3)}
     print(json.dumps(found))

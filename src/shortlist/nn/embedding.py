@@ -17,6 +17,7 @@ from shortlist.core.errors import UserError
 from shortlist.nn.batch import Bag
 from shortlist.nn.beginning import Beginning
 from shortlist.nn.mapped import mapped_table, table_weight
+from shortlist.nn.sharded import sharded_table, sharded_weight
 from shortlist.schema import Column
 
 NONE: Mapping[str, int] = MappingProxyType({})
@@ -70,8 +71,11 @@ class StackedEmbedding(nn.Module):
             if place.remainders
         )
         seed = int(torch.randint(2**62, ()))
-        weight = table_weight(rows, dim, Beginning(seed=seed, std=std, zeros=zeros, around_one=around_one))
-        self.table = nn.Embedding(rows, dim, _weight=weight)
+        beginning = Beginning(seed=seed, std=std, zeros=zeros, around_one=around_one)
+        weight = sharded_weight(rows, dim, [place.start for place in self.places.values()], beginning)
+        if weight is None:
+            weight = table_weight(rows, dim, beginning)
+        self.table = nn.Embedding(len(weight), dim, _weight=weight)
         self.table.weight = weight
 
     def forward(self, ids: Tensor, columns: Sequence[Column]) -> Tensor:
@@ -112,10 +116,10 @@ class StackedEmbedding(nn.Module):
         rows_BH = known_BH + shift if shift else known_BH
         if torch.compiler.is_exporting():
             return _weighted_sum(self._rows(rows_BH), weight_BH)
-        self._begin(rows_BH)
+        table, place_BH = self._held(rows_BH)
         return functional.embedding_bag(
-            rows_BH,
-            self.table.weight,
+            place_BH,
+            table,
             mode="sum",
             per_sample_weights=weight_BH,
             sparse=self.table.sparse,
@@ -140,15 +144,20 @@ class StackedEmbedding(nn.Module):
 
     def _rows(self, rows: Tensor) -> Tensor:
         """The table's rows [..., D] of their numbers [...]."""
-        self._begin(rows)
-        vectors: Tensor = self.table(rows)
-        return vectors
+        table, place = self._held(rows)
+        return functional.embedding(place, table, sparse=self.table.sparse)
 
-    def _begin(self, rows: Tensor) -> None:
-        """Rows of a mapped table take their initial values when training first meets them."""
-        table = mapped_table(self.table.weight) if self.training else None
-        if table is not None:
-            table.begin(rows)
+    def _held(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """A table that has the rows, and where each is in it: the whole one, or where it is sharded the rows alone."""
+        weight = self.table.weight
+        sharded = sharded_table(weight)
+        if sharded is not None:
+            return sharded.found(rows, learn=self.training)
+        mapped = mapped_table(weight) if self.training else None
+        if mapped is not None:
+            # Its rows take their initial values when training first meets them.
+            mapped.begin(rows)
+        return weight, rows
 
 
 def summed(vectors_BHD: Tensor) -> Tensor:

@@ -151,6 +151,8 @@ class MappedTable:
 class MappedTables:
     """The mapped tables of a model that is being trained; it may have none."""
 
+    everywhere = False
+
     def __init__(self, tables: Sequence[MappedTable] = ()) -> None:
         self._tables = tables
 
@@ -171,9 +173,17 @@ class MappedTables:
             table.journal.forget(oldest, NO_BEST if best is None else best)
 
     def roll_back(self, number: int) -> None:
-        """Make the tables what they were at checkpoint `number`; to train on from there, `start` it again."""
+        """Make the tables what they were at checkpoint `number`."""
         for table in self._tables:
             table.roll_back(number)
+
+    def go_on(self, number: int, best: int | None) -> None:
+        """Train on from checkpoint `number`."""
+        self.roll_back(number)
+        self.start(number, best)
+
+    def check(self, number: int) -> None:
+        """What belongs to a checkpoint is in the journals, which are whole or absent."""
 
     def clear(self) -> None:
         """Make the tables what they were when they were new."""
@@ -206,7 +216,7 @@ _here: ContextVar[_Here | None] = ContextVar("_here", default=None)
 def tables_mapped_in(folder: Path, trained: bool = False) -> Iterator[None]:
     """Tables of models that are built in this block are files in `folder`, numbered in the order they are made in.
 
-    `trained` ones are there already, and are only read.
+    `trained` ones are there already, and are only read; one that has no folder is in memory.
     """
     token = _here.set(_Here((folder / str(number) for number in itertools.count()), trained))
     try:
@@ -219,15 +229,21 @@ def table_weight(rows: int, dim: int, beginning: Beginning) -> nn.Parameter:
     """The parameter of a new table: in memory, or in a file within `tables_mapped_in`."""
     here = _here.get()
     if here is None or rows == 0:
-        weight_ND = torch.empty(rows, dim)
-        beginning.fill(weight_ND.numpy())
-        return nn.Parameter(weight_ND)
+        return _in_memory(rows, dim, beginning)
     folder = next(here.places)
+    if here.trained and not folder.is_dir():
+        return _in_memory(rows, dim, beginning)
     if here.trained:
         return _parameter(map_file(folder / WEIGHT, (rows, dim), read_only=True), folder / WEIGHT)
     table = MappedTable(folder, rows, dim, beginning)
     setattr(table.parameter, _TABLE, table)
     return table.parameter
+
+
+def _in_memory(rows: int, dim: int, beginning: Beginning) -> nn.Parameter:
+    weight_ND = torch.empty(rows, dim)
+    beginning.fill(weight_ND.numpy())
+    return nn.Parameter(weight_ND)
 
 
 def _parameter(weight_ND: np.ndarray[tuple[int, ...], np.dtype[np.float32]], path: Path) -> nn.Parameter:

@@ -71,8 +71,25 @@ def connect() -> None:
 
     What lies on a GPU will travel by NCCL, all else by gloo.
     """
-    backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
-    dist.init_process_group(backend, timeout=PATIENCE)
+    dist.init_process_group(_backend(), timeout=PATIENCE)
+
+
+def _backend() -> str:
+    return "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
+
+
+@contextlib.contextmanager
+def connected() -> Iterator[None]:
+    """Have a process group until the block ends, also as a process alone: TorchRec asks for one."""
+    if dist.is_initialized():
+        yield
+        return
+    store = dist.HashStore()  # type: ignore[attr-defined]
+    dist.init_process_group(_backend(), store=store, rank=0, world_size=1)
+    try:
+        yield
+    finally:
+        dist.destroy_process_group()
 
 
 def rank() -> int:

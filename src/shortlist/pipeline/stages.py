@@ -126,9 +126,10 @@ def _files_of(source: str) -> list[Path]:
         raise DataError(f"{error}{to_convert(Path(source).parent)}") from error
 
 
-def _arithmetic(compute: Compute) -> list[str]:
+def _arithmetic(compute: Compute) -> list[str | int]:
     """What of [compute] changes a model: the rest of it, such as threads and device, changes how fast it trains."""
-    return [_precision(compute), compute.embeddings]
+    by_columns = compute.embeddings == "torchrec" and compute.sharding == "column_wise"
+    return [_precision(compute), compute.embeddings, *([compute.sharding, compute.processes] if by_columns else [])]
 
 
 def _precision(compute: Compute) -> str:

@@ -114,6 +114,10 @@ class Evaluation(Settings):
     """Evaluate on a random sample of this many users; default all."""
 
 
+Sharding = Literal["row_wise", "table_wise", "column_wise"]
+"""How the rows of tables lie with the processes that train together."""
+
+
 class Compute(Settings):
     """Where the work runs. Nothing else in the recipe changes with it."""
 
@@ -136,9 +140,13 @@ class Compute(Settings):
     compile: bool = False
     """Compile the layers with torch.compile: a minute at the start, then steps about a tenth faster on a CPU. Needs a
     C++ compiler."""
-    embeddings: Literal["memory", "mapped"] = "memory"
+    embeddings: Literal["memory", "mapped", "torchrec"] = "memory"
     """mapped: embedding tables live in files and may be larger than memory; on a CPU, with optimisers that update the
-    batch's rows alone. A row that training never met counts as zeros."""
+    batch's rows alone. A row that training never met counts as zeros. torchrec: parted among the processes by TorchRec,
+    which has row-wise Adagrad alone."""
+    sharding: Sharding = "row_wise"
+    """How `torchrec` parts tables: row_wise gives each process as many rows, table_wise whole columns of the data.
+    column_wise gives each a part of every vector, which learns at a rate of its own: not the same method."""
     prefetch: int | None = Field(None, ge=0)
     """Batches made ready in the background. Default: 2 where a GPU computes or shards are fetched, and none where the
     same cores would do both."""

@@ -4,7 +4,8 @@
                   state.safetensors     tensors of the optimisers, of the random state and so on
                   best.safetensors      the model of the best epoch so far: a hard link, so it is on the disk once
                   checkpoint.json       the rest, the identity of the fit and a checksum of each file
-           tables/                      mapped tables as they are now, with what they were at the checkpoints
+           tables/                      mapped tables as they are now, with what they were at the checkpoints; or
+                  000007/               what each process wrote of sharded ones
 
 Each is whole or absent, the two newest are kept, and nothing in them is pickled.
 """
@@ -19,7 +20,7 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import torch
 from safetensors import SafetensorError
@@ -29,7 +30,8 @@ from torch import Tensor
 from shortlist.core.errors import DataError
 from shortlist.core.files import clear_unfinished, link_or_copy, read_json, whole_folder, write_json
 from shortlist.core.progress import Reporter
-from shortlist.nn.mapped import NO_TABLES, MappedTables
+from shortlist.nn.mapped import NO_TABLES
+from shortlist.nn.ranks import agreed, rank
 from shortlist.training.state import join_state, split_state
 
 KEPT = 2
@@ -55,12 +57,40 @@ class Checkpoint:
     """Unix seconds."""
 
 
+class Tables(Protocol):
+    """Tables that are not written with the weights, but follow the checkpoints themselves."""
+
+    everywhere: bool
+    """Whether each process has a part of them, and writes it at every checkpoint."""
+
+    def start(self, number: int, best: int | None) -> None:
+        """Checkpoint `number` is about to be written; `best` is the best epoch's."""
+
+    def forget(self, oldest: int, best: int | None) -> None:
+        """Checkpoints before `oldest` are gone, but for that of the best epoch that it knows of."""
+
+    def check(self, number: int) -> None:
+        """ValueError where not all is there that belongs to checkpoint `number`."""
+
+    def go_on(self, number: int, best: int | None) -> None:
+        """Be what they were at checkpoint `number`, to be trained from there."""
+
+    def roll_back(self, number: int) -> None:
+        """Be what they were at checkpoint `number`, to be kept."""
+
+    def clear(self) -> None:
+        """There is no checkpoint: be new."""
+
+    def keep(self, folder: Path) -> None:
+        """Leave the weights in `folder` as mapped tables."""
+
+
 class Checkpoints:
     """The checkpoints of one fit in a folder of their own.
 
     `identity` says by name what they belong to, such as the schema, each as a fingerprint or another short text: one
     that differs is refused. `seconds` is the least time between two that are not at the end of an epoch. `tables` are
-    the model's mapped ones, which are not written with the weights but follow the checkpoints themselves.
+    the model's mapped or sharded ones.
     """
 
     def __init__(
@@ -70,7 +100,7 @@ class Checkpoints:
         seconds: float,
         reporter: Reporter,
         stage: str,
-        tables: MappedTables = NO_TABLES,
+        tables: Tables = NO_TABLES,
     ) -> None:
         self.folder = folder
         self.identity = dict(identity)
@@ -82,8 +112,14 @@ class Checkpoints:
         self._written = time.monotonic()
 
     def due(self) -> bool:
-        """Whether the newest is old enough for another."""
-        return time.monotonic() - self._written >= self.seconds
+        """Whether this process is to take part in another: the newest is old enough."""
+        is_old = time.monotonic() - self._written >= self.seconds
+        return bool(agreed(is_old)) if self.tables.everywhere else is_old and rank() == 0
+
+    def take_part(self) -> None:
+        """While the first process saves: write what only this one has."""
+        if self.tables.everywhere:
+            self.tables.start(0, None)
 
     def save(self, weights: Mapping[str, Tensor], state: Any, best: Best) -> None:
         """Add a checkpoint and drop what is older than the two newest."""
@@ -118,6 +154,7 @@ class Checkpoints:
             try:
                 facts = read_json(place / _FACTS)
                 self._check(facts["identity"], place)
+                self.tables.check(int(place.name))
                 files = {name: _read(place / name, checksum) for name, checksum in facts["checksums"].items()}
                 found = Checkpoint(files[_WEIGHTS], join_state(facts["state"], files[_STATE]), facts["written"])
             except _DAMAGE as error:
@@ -125,8 +162,7 @@ class Checkpoints:
                 self.reporter.say(self.stage, f"the checkpoint {place.name} is damaged ({said}): trying the one before")
                 shutil.rmtree(place)
             else:
-                self.tables.roll_back(int(place.name))
-                self.tables.start(int(place.name), facts["best"])
+                self.tables.go_on(int(place.name), facts["best"])
                 return found
         self.tables.clear()
         return None

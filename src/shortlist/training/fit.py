@@ -219,7 +219,7 @@ class _Fit(Generic[Step]):
                 now.step += 1
                 now.seconds = before + time.perf_counter() - started
                 show()
-                if rank() == 0 and self.checkpoints.due():
+                if self.checkpoints.due():
                     self._save()
         now.seconds = before + time.perf_counter() - started
 
@@ -300,6 +300,7 @@ class _Fit(Generic[Step]):
     def _save(self, is_best: bool = False) -> None:
         """Write a checkpoint, for all processes."""
         if rank() > 0:
+            self.checkpoints.take_part()
             return
         now = self.progress
         state = {

@@ -11,11 +11,13 @@ from shortlist.core.errors import UserError
 from shortlist.nn.embedding import StackedEmbedding
 from shortlist.nn.groups import Group, grouped
 from shortlist.nn.mapped import mapped_table
+from shortlist.nn.sharded import ShardedTable, sharded_table
 from shortlist.recipe.training import Optimiser
 from shortlist.training.adagrad import Adagrad
 from shortlist.training.adamw import AdamW
 from shortlist.training.ftrl import FTRL
 from shortlist.training.rowwise_adagrad import RowWiseAdagrad
+from shortlist.training.sharding.adagrad import sharded_adagrad
 from shortlist.training.sparse_adam import SparseAdam
 
 _BY_ROWS = ("rowwise_adagrad", "adagrad", "sparse_adam", "ftrl")
@@ -24,6 +26,9 @@ _BY_ROWS = ("rowwise_adagrad", "adagrad", "sparse_adam", "ftrl")
 
 def build_optimisers(model: nn.Module, choices: Mapping[Group, Optimiser]) -> list[torch.optim.Optimizer]:
     """One optimiser for each group that has parameters; tables of groups that can do so get sparse gradients.
+
+    Sharded tables are parted here, as they learn by an optimiser that is TorchRec's; those of another group than
+    `embedding` become whole ones.
 
     Raises:
         UserError: the model has parameters of a group for which there is no choice.
@@ -38,13 +43,33 @@ def build_optimisers(model: nn.Module, choices: Mapping[Group, Optimiser]) -> li
                 f"{', '.join(f'`{known}`' for known in choices)} alone. Use a model of that stage, or build this one "
                 "of layers of those groups."
             )
+    shards = _taken_out(members)
     for group, parameters in members.items():
         _check_mapped(group, choices[group], parameters)
     sparse = {id(p) for group, ps in members.items() if _takes_sparse(choices[group]) for p in ps}
     for module in model.modules():
         if isinstance(module, StackedEmbedding):
             module.table.sparse = id(module.table.weight) in sparse
-    return [_build(choices[group], parameters) for group, parameters in members.items()]
+    built = [_build(choices[group], parameters) for group, parameters in members.items()]
+    return [sharded_adagrad(shards, choices["embedding"]), *built] if shards else built
+
+
+def _taken_out(members: dict[Group, list[nn.Parameter]]) -> list[ShardedTable]:
+    """The sharded tables, without those that stand for them among the parameters."""
+    shards = []
+    for group, parameters in list(members.items()):
+        for parameter in list(parameters):
+            table = sharded_table(parameter)
+            if table is None:
+                continue
+            if group != "embedding":
+                table.stay_whole()
+                continue
+            shards.append(table)
+            members[group] = [other for other in members[group] if other is not parameter]
+        if not members[group]:
+            del members[group]
+    return shards
 
 
 def _takes_sparse(choice: Optimiser) -> bool:

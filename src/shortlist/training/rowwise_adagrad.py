@@ -10,6 +10,8 @@ from torch.optim.optimizer import ParamsT
 
 from shortlist.training.row_optimiser import Group, RowOptimiser, State
 
+EPS = 1e-8
+
 
 class RowWiseAdagrad(RowOptimiser):
     """Adagrad with one number a row instead of one a weight: 1 / D of its memory for a table of dim D.
@@ -33,7 +35,7 @@ class RowWiseAdagrad(RowOptimiser):
 
     above_0 = ("lr", "eps")
 
-    def __init__(self, params: ParamsT, lr: float, eps: float = 1e-8, l2: float = 0.0) -> None:
+    def __init__(self, params: ParamsT, lr: float, eps: float = EPS, l2: float = 0.0) -> None:
         super().__init__(params, {"lr": lr, "eps": eps, "l2": l2})
 
     def start(self, weight: Tensor, group: Group) -> State:

@@ -102,7 +102,8 @@ class SequenceTask:
     def loss(self, step: SequenceStep) -> Tensor:
         """The recipe's loss of the states that ask: those of padding are left out before it is computed."""
         state_PD = self.model.states(step.events).flatten(0, 1).index_select(0, step.place_P)
-        if step.unprompted:
+        # Where tables are sharded every process asks for the same: what another needs may lie here.
+        if step.unprompted or world() > 1:
             nothing_1D = self.model.query(self.nothing)
             state_PD = torch.cat([state_PD, nothing_1D.expand(step.unprompted, -1)])
         return self.contrast.loss(state_PD, step.drawn)

@@ -21,14 +21,15 @@ from shortlist.models.base import RankingModel, RetrievalModel, SequenceModel
 from shortlist.models.catalogue import matrix_model, ranking_model, retrieval_model
 from shortlist.nn.groups import Group
 from shortlist.nn.mapped import MappedTables, tables_mapped_in
-from shortlist.nn.ranks import first_then_others, rank, world
+from shortlist.nn.ranks import connected, first_then_others, rank, world
+from shortlist.nn.sharded import tables_sharded
 from shortlist.recipe.ranking import AFTER_TRAINING, Ranking
 from shortlist.recipe.retrieval import Retrieval
 from shortlist.recipe.sections import Recipe
 from shortlist.recipe.training import Optimiser
 from shortlist.schema import Side, Target
 from shortlist.schema.columns import ROW_SIDES
-from shortlist.training.checkpoint import Checkpoints
+from shortlist.training.checkpoint import Checkpoints, Tables
 from shortlist.training.compiled import compile_layers
 from shortlist.training.device import choose_device, set_threads
 from shortlist.training.fit import Task, fit
@@ -39,6 +40,8 @@ from shortlist.training.ranking import RankingTask
 from shortlist.training.ranking_data import check_history, check_turns
 from shortlist.training.retrieval import RetrievalTask
 from shortlist.training.sequences import SequenceTask
+from shortlist.training.sharding.files import ShardedTables
+from shortlist.training.sharding.package import torchrec
 from shortlist.training.weights import TABLES, load_weights, save_weights, unshared, with_tables_of
 
 Groups = dict[Group, Optimiser]
@@ -167,12 +170,16 @@ class _Stage:
         weights = [[name, *value.shape] for name, value in unshared(self.task.model).items()]
         settings = self.settings.model_dump(mode="json", exclude=set(AFTER_TRAINING))
         recipe = [settings, self.recipe.seed, self.recipe.funnel.exclude_seen]
+        compute = self.recipe.compute
+        # The parts of a row learn by themselves, and there are as many as processes.
+        by_columns = compute.embeddings == "torchrec" and compute.sharding == "column_wise"
         return {
             "stage": self.task.name,
             "schema": fingerprint(self.prepared.schema.to_json()),
             "model": f"{self.settings.model.name}-{fingerprint(weights)}",
             "precision": precision.name,
             "recipe": fingerprint(recipe),
+            **({"sharding": f"column_wise, {world()} processes"} if by_columns else {}),
         }
 
 
@@ -181,28 +188,64 @@ def _fit(stage: _Stage, folder: Path, place: Path) -> None:
 
     Of several processes that train it together the first one leaves them, and says so.
     """
-    task, compute, reporter = stage.task, stage.recipe.compute, stage.reporter
-    precision = choose_precision(compute, stage.device)
-    identity, tables = stage.identity(precision), MappedTables.of(task.model)
-    checkpoints = first_then_others(
-        lambda: Checkpoints(place, identity, compute.checkpoint_seconds, reporter, task.name, tables)
-    )
-    optimisers = build_optimisers(task.model, stage.groups)
-    if compute.compile:
-        compile_layers(task.model, stage.device)
+    task, reporter = stage.task, stage.reporter
     started = time.perf_counter()
-    history = fit(task, optimisers, stage.settings, reporter, checkpoints, precision)
+    with connected() if stage.recipe.compute.embeddings == "torchrec" else contextlib.nullcontext():
+        history, tables = _fitted(stage, place)
     if rank() > 0:
         return
     with span("checkpoint"):
-        save_weights(folder, task.model, history)
+        save_weights(folder, task.model, history, tables)
     reporter.say(task.name, _summary(stage.settings, task.metric, history, time.perf_counter() - started))
+
+
+def _fitted(stage: _Stage, place: Path) -> tuple[list[dict[str, Any]], Tables]:
+    """The learning curve of the stage's model, which it leaves fitted, and those of its tables that lie elsewhere."""
+    task, compute, reporter = stage.task, stage.recipe.compute, stage.reporter
+    precision = choose_precision(compute, stage.device)
+    optimisers = build_optimisers(task.model, stage.groups)
+    identity, tables = stage.identity(precision), _tables_of(stage, place, precision)
+    checkpoints = first_then_others(
+        lambda: Checkpoints(place, identity, compute.checkpoint_seconds, reporter, task.name, tables)
+    )
+    if compute.compile:
+        compile_layers(task.model, stage.device)
+    return fit(task, optimisers, stage.settings, reporter, checkpoints, precision), tables
+
+
+def _tables_of(stage: _Stage, place: Path, precision: Precision) -> Tables:
+    """The tables of the stage's model that are not in memory, or not all here."""
+    model, settings = stage.task.model, stage.settings
+    if stage.recipe.compute.embeddings != "torchrec":
+        return MappedTables.of(model)
+    asked = 'compute.embeddings = "torchrec"'
+    if settings.clip_norm is not None:
+        raise UserError(
+            f"{asked} updates tables where their rows lie, and no process knows the norm of all gradients: expected no "
+            f"{stage.task.name}.clip_norm, found {settings.clip_norm:g}. Leave it out, or set "
+            'compute.embeddings = "memory".'
+        )
+    if precision.name == "fp16":
+        raise UserError(
+            f"{asked} updates tables before a step that overflowed in fp16 could be left out. Set compute.precision = "
+            '"bf16" or "fp32".'
+        )
+    tables = ShardedTables.of(model, place / TABLES)
+    if tables is None:
+        raise UserError(
+            f"{asked} parts the tables of embeddings, and {settings.model.name} has none of these columns: its weights "
+            'of single values stay with every process. Set compute.embeddings = "memory", or choose another model.'
+        )
+    return tables
 
 
 def _tables(recipe: Recipe, device: torch.device, checkpoints: Path) -> AbstractContextManager[None]:
     """Where the tables of a model are that is built in this block."""
     if recipe.compute.embeddings == "memory":
         return contextlib.nullcontext()
+    if recipe.compute.embeddings == "torchrec":
+        torchrec("torchrec")
+        return tables_sharded(recipe.compute.sharding)
     if device.type != "cpu":
         raise EnvironmentFault(
             f'compute.embeddings = "mapped" keeps tables in files, and a {device.type} device does not reach them. '

@@ -76,12 +76,12 @@ class ValidationLists:
         share = Share(rank(), world())
         for shard, rows_G, place_G in self.held_out.requests(CHUNK * share.world):
             mine, counts = share.of(len(rows_G))
-            if not counts:
-                continue
             rows_B, place_B = rows_G[mine], place_G[mine]
             history = _latest(gather, self.held_out.history.rows(place_B), shard.time.take(rows_B))
+            # Also where no row counts: of sharded tables another process may need what lies here.
             query_BD = model.query(gather.request(shard, rows_B, history)).cpu().numpy()
-            item_UK[place_B] = index.search(query_BD, self.cutoff, self.held_out.seen.rows(place_B))[0]
+            if counts:
+                item_UK[place_B] = index.search(query_BD, self.cutoff, self.held_out.seen.rows(place_B))[0]
         return _of_all(item_UK)
 
 

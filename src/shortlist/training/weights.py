@@ -13,17 +13,19 @@ from torch import Tensor, nn
 
 from shortlist.core.errors import DataError
 from shortlist.core.files import write_json
-from shortlist.nn.mapped import MappedTables, mapped_file, tables_mapped_in
+from shortlist.nn.mapped import NO_TABLES, mapped_file, tables_mapped_in
+from shortlist.nn.sharded import sharded_table
+from shortlist.training.checkpoint import Tables
 
 WEIGHTS = "model.safetensors"
 HISTORY = "history.json"
 TABLES = "tables"
 
 
-def save_weights(folder: Path, model: nn.Module, history: list[dict[str, Any]]) -> None:
-    """Write the model's weights and the learning curve into `folder`; of mapped tables it gets the files."""
+def save_weights(folder: Path, model: nn.Module, history: list[dict[str, Any]], tables: Tables = NO_TABLES) -> None:
+    """Write the model's weights and the learning curve into `folder`; of mapped or sharded tables it gets files."""
     save_file({name: value.contiguous() for name, value in unshared(model).items()}, folder / WEIGHTS)
-    MappedTables.of(model).keep(folder / TABLES)
+    tables.keep(folder / TABLES)
     write_json(folder / HISTORY, history)
 
 
@@ -54,11 +56,11 @@ def load_weights(folder: Path, model: nn.Module) -> None:
 
 
 def unshared(model: nn.Module) -> dict[str, Tensor]:
-    """The state without second names of the same tensor, which safetensors refuses, and without mapped tables."""
+    """The state without second names of the same tensor, which safetensors refuses; mapped and sharded tables apart."""
     seen: set[int] = set()
     state: dict[str, Tensor] = {}
     for name, value in model.state_dict(keep_vars=True).items():
-        if id(value) not in seen and mapped_file(value) is None:
+        if id(value) not in seen and mapped_file(value) is None and sharded_table(value) is None:
             seen.add(id(value))
             state[name] = value.detach()
     return state

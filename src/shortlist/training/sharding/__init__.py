@@ -1,0 +1,1 @@
+"""Tables parted among the processes that train together, by TorchRec."""

@@ -1,0 +1,75 @@
+"""What processes wrote of a sharded table: missing parts are found, and all of it becomes one file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from shortlist.nn.embedding import StackedEmbedding
+from shortlist.nn.mapped import tables_mapped_in
+from shortlist.nn.sharded import tables_sharded
+from shortlist.schema import Column, Kind, Side
+from shortlist.training.sharding.files import ShardedTables
+
+COLUMN = Column(name="item.id", side=Side.ITEM, kind=Kind.FIELD, size=7, offset=0)
+WHOLE = np.arange(7 * 6, dtype=np.float32).reshape(7, 6)
+
+
+def write(folder: Path, row: int, rows: int, column: int, columns: int) -> Path:
+    """A part of the table as a process leaves it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"0.{row}.{column}.{rows}.{columns}.weight.f32"
+    np.ascontiguousarray(WHOLE[row : row + rows, column : column + columns]).tofile(path)
+    np.zeros(rows, np.float32).tofile(path.with_name(path.name.replace("weight", "sum")))
+    return path
+
+
+def tables_in(folder: Path) -> ShardedTables:
+    with tables_sharded("row_wise"):
+        model = StackedEmbedding([COLUMN], 6)
+    tables = ShardedTables.of(model, folder)
+    assert tables is not None
+    assert sum(parameter.numel() for parameter in model.parameters()) == 0
+    return tables
+
+
+def test_a_table_is_found_whole_or_not(tmp_path: Path) -> None:
+    tables, place = tables_in(tmp_path), tmp_path / "000004"
+    write(place, 0, 4, 0, 6)
+    with pytest.raises(ValueError, match="of table 0 24 of 42 numbers are there"):
+        tables.check(4)
+    last = write(place, 4, 3, 0, 6)
+    tables.check(4)
+
+    last.write_bytes(last.read_bytes()[:-1])
+    with pytest.raises(ValueError, match="24 of 42"):
+        tables.check(4)
+
+
+def test_older_ones_are_dropped_but_for_the_best(tmp_path: Path) -> None:
+    tables = tables_in(tmp_path)
+    for number in (1, 2, 3, 4):
+        write(tmp_path / f"{number:06d}", 0, 7, 0, 6)
+    tables.forget(3, 1)
+
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["000001", "000003", "000004"]
+
+
+@pytest.mark.parametrize("parts", [[(0, 4, 0, 6), (4, 3, 0, 6)], [(0, 7, 0, 4), (0, 7, 4, 2)]])
+def test_rows_and_columns_become_one_file_that_a_model_reads(
+    parts: list[tuple[int, int, int, int]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tables = tables_in(tmp_path / "checkpoints")
+    for part in parts:
+        write(tmp_path / "checkpoints" / "000002", *part)
+    monkeypatch.setattr("shortlist.training.sharding.files._cells", lambda table: [])
+    monkeypatch.setattr("shortlist.training.sharding.files._BLOCK", 2)
+    tables.roll_back(2)
+    tables.keep(tmp_path / "kept")
+    with tables_mapped_in(tmp_path / "kept", trained=True):
+        model = StackedEmbedding([COLUMN], 6)
+
+    assert torch.equal(model(torch.tensor([[6], [2]]), [COLUMN])[:, 0], torch.from_numpy(WHOLE[[6, 2]]))
