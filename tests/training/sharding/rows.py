@@ -32,7 +32,7 @@ from shortlist.training.sharding.files import ShardedTables
 from shortlist.training.sharding.package import torchrec
 from tests.training.together import in_processes
 
-STEPS, BATCH = 4, 6
+STEPS, BATCH, LARGE = 4, 6, 4_000_000
 SIZES = (40, 7, 1)
 FIELDS = [
     Column(name=f"context.{i}", side=Side.CONTEXT, kind=Kind.FIELD, size=size, offset=sum(SIZES[:i]))
@@ -120,6 +120,31 @@ def held(folder: Path, number: int, what: str) -> Floats:
     return np.concatenate([np.fromfile(path, np.float32) for path in in_order])
 
 
+def large(folder: Path) -> None:
+    """A step of a table of 488 MiB, a checkpoint and what is kept; leaves how much memory that took at most."""
+    column = Column(name="context.large", side=Side.CONTEXT, kind=Kind.FIELD, size=LARGE, offset=0)
+    before = most_memory()
+    with tables_sharded("row_wise"):
+        model = StackedEmbedding([column], 32)
+    with connected():
+        (optimiser,) = build_optimisers(model, {"embedding": Optimiser(name="rowwise_adagrad", lr=0.3)})
+        model(torch.arange(rank(), LARGE, 1000)[:, None], [column]).square().sum().backward()
+        optimiser.step()
+        tables = ShardedTables.of(model, folder / "checkpoints")
+        assert tables is not None
+        tables.start(1, None)
+        if rank() == 0:
+            tables.roll_back(1)
+            tables.keep(folder / "kept")
+    (folder / f"memory-{rank()}").write_text(str((most_memory() - before) / (LARGE * 32 * 4)))
+
+
+def most_memory() -> int:
+    """Bytes that the process has had at most."""
+    (line,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
+    return int(line.split()[1]) * 1024
+
+
 def whole(processes: int, sharding: Sharding, dim: int, l2: float) -> Iterator[Floats]:
     """The table before the steps and after them, in one process; by columns each part has an optimiser of its own."""
     model = table(dim)
@@ -149,6 +174,7 @@ def main(place: str) -> None:
         folders[way].mkdir(parents=True)
         assert in_processes(processes, partial(sharded, folders[way], sharding, dim, l2)), way
     assert in_processes(3, partial(moved, folders["row_wise"]))
+    assert in_processes(2, partial(large, Path(place)))
     # Only now, for torch must not have been used before a fork.
     found = {}
     for way, (sharding, processes, dim, l2) in WAYS.items():
@@ -161,6 +187,7 @@ def main(place: str) -> None:
         before, after = (held(folders["row_wise"], number, what) for number in (2, 3))
         assert before.any()
         found[f"moved {what}"] = [float(np.abs(after - before).max())]
+    found["memory"] = [float((Path(place) / f"memory-{part}").read_text()) for part in range(2)]
     print(json.dumps(found))
 
 

@@ -18,7 +18,7 @@ from shortlist.training.sharding.package import torchrec
 from shortlist.training.stages import load_ranking, load_retrieval
 from tests.training.together import SGD, figures, in_processes, prepared, recipe_of, train
 
-CASES = ("wide_deep", "several_targets", "two_tower", "two_tower_for_each", "sasrec", "gru4rec")
+CASES = ("wide_deep", "list_softmax", "several_targets", "two_tower", "two_tower_for_each", "sasrec", "gru4rec")
 WAYS: tuple[tuple[int, Sharding], ...] = ((1, "row_wise"), (2, "row_wise"), (2, "table_wise"), (3, "row_wise"))
 TABLES = {"name": "rowwise_adagrad", "lr": 0.05}
 SETTINGS = {"embedding": TABLES, "dense": SGD, "clip_norm": None}

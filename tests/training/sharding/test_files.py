@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 import torch
 
+from shortlist.core.errors import EnvironmentFault
 from shortlist.nn.embedding import StackedEmbedding
 from shortlist.nn.mapped import tables_mapped_in
 from shortlist.nn.sharded import tables_sharded
 from shortlist.schema import Column, Kind, Side
 from shortlist.training.sharding.files import ShardedTables
+from shortlist.training.sharding.package import torchrec
 
 COLUMN = Column(name="item.id", side=Side.ITEM, kind=Kind.FIELD, size=7, offset=0)
 WHOLE = np.arange(7 * 6, dtype=np.float32).reshape(7, 6)
@@ -73,3 +75,11 @@ def test_rows_and_columns_become_one_file_that_a_model_reads(
         model = StackedEmbedding([COLUMN], 6)
 
     assert torch.equal(model(torch.tensor([[6], [2]]), [COLUMN])[:, 0], torch.from_numpy(WHOLE[[6, 2]]))
+
+
+def test_a_package_that_is_missing_is_named_with_the_way_to_it() -> None:
+    said = (
+        r"needs the package 'no_such_torchrec', .* Install it with: pip install --no-deps torchrec==.* fbgemm-gpu-cpu=="
+    )
+    with pytest.raises(EnvironmentFault, match=said):
+        torchrec("no_such_torchrec")

@@ -41,6 +41,8 @@ def test_rows_learn_as_those_of_a_whole_table(tmp_path: Path) -> None:
         assert said < 1e-6, way
         assert change > 0.1, way
     assert found["moved weight"] == found["moved sum"] == [0]
+    # Of the bytes of a whole table, in each of two processes: half of it, its sums, and what the first look-up brings.
+    assert max(found["memory"]) < 0.8
 
 
 @pytest.mark.parametrize("case", CASES)

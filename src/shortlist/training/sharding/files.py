@@ -4,6 +4,8 @@
                   0.5000.0.5000.16.sum.f32      the optimiser's number of each
 
 FOLDER is on a file system that all processes see. Rows go to and from it some at a time.
+
+Legend: r some rows of a file, w its columns, D embedding dim.
 """
 
 from __future__ import annotations
@@ -21,7 +23,6 @@ import torch
 from torch import nn
 
 from shortlist.core.files import disk_errors
-from shortlist.nn.map_file import map_file
 from shortlist.nn.mapped import WEIGHT
 from shortlist.nn.ranks import added, agreed, rank
 from shortlist.nn.sharded import ShardedTable, sharded_table
@@ -56,11 +57,15 @@ class _File:
         sizes = {self.path: self.rows * self.columns, self.sums: self.rows}
         return all(path.is_file() and path.stat().st_size == 4 * size for path, size in sizes.items())
 
-    def weight(self) -> npt.NDArray[np.float32]:
-        return np.memmap(self.path, np.float32, "r", shape=(self.rows, self.columns))
+    def weight_rw(self, start: int, stop: int) -> npt.NDArray[np.float32]:
+        """Some of its rows, counted from its own first one."""
+        count = (stop - start) * self.columns
+        values = np.fromfile(self.path, np.float32, count, offset=4 * start * self.columns)
+        return values.reshape(-1, self.columns)
 
-    def sum(self) -> npt.NDArray[np.float32]:
-        return np.memmap(self.sums, np.float32, "r", shape=(self.rows,))
+    def sum_r(self, start: int, stop: int) -> npt.NDArray[np.float32]:
+        """The optimiser's numbers of these rows."""
+        return np.fromfile(self.sums, np.float32, stop - start, offset=4 * start)
 
 
 class ShardedTables:
@@ -129,13 +134,12 @@ class ShardedTables:
         """Leave the weights in `folder` for `tables_mapped_in(folder, trained=True)`, some rows at a time."""
         assert self._at is not None, "there is no checkpoint that they are of"
         for table in self._tables:
-            target_ND = map_file(folder / str(table.number) / WEIGHT, (table.rows, table.dim))
+            path = folder / str(table.number) / WEIGHT
+            path.parent.mkdir(parents=True)
+            with path.open("wb") as target:
+                target.truncate(4 * table.rows * table.dim)
             for file in self._files(self._at, table):
-                source_hw = file.weight()
-                for start in range(0, file.rows, _BLOCK):
-                    block_hw = source_hw[start : start + _BLOCK]
-                    rows = slice(file.row + start, file.row + start + len(block_hw))
-                    target_ND[rows, file.column : file.column + file.columns] = block_hw
+                _copy(file, path, table.dim)
 
     def _place(self, number: int) -> Path:
         return self.folder / f"{number:06d}"
@@ -163,17 +167,27 @@ def _bytes(values: torch.Tensor) -> Any:
     return values.detach().cpu().contiguous().numpy().data
 
 
+def _copy(file: _File, path: Path, dim: int) -> None:
+    """Write what is in the file at its place in that of the whole table; only some rows are mapped at a time."""
+    for start in range(0, file.rows, _BLOCK):
+        weight_rw = file.weight_rw(start, min(start + _BLOCK, file.rows))
+        offset, shape = 4 * (file.row + start) * dim, (len(weight_rw), dim)
+        target_rD = np.memmap(path, np.float32, "r+", offset, shape)
+        target_rD[:, file.column : file.column + file.columns] = weight_rw
+
+
 def _read(file: _File, cell: Cell) -> None:
     """The part of the cell that is in the file."""
     columns = range(max(file.column, cell.column), min(file.column + file.columns, cell.column + cell.columns))
     first, last = max(file.row, cell.row), min(file.row + file.rows, cell.row + len(cell.weight_hw))
     if not columns:
         return
-    weight_hw, sum_h = file.weight(), file.sum()
+    of_file = slice(columns.start - file.column, columns.stop - file.column)
+    of_cell = slice(columns.start - cell.column, columns.stop - cell.column)
     for start in range(first, last, _BLOCK):
         stop = min(start + _BLOCK, last)
-        theirs, mine = slice(start - file.row, stop - file.row), slice(start - cell.row, stop - cell.row)
-        of_file = slice(columns.start - file.column, columns.stop - file.column)
-        of_cell = slice(columns.start - cell.column, columns.stop - cell.column)
-        cell.weight_hw[mine, of_cell] = torch.from_numpy(weight_hw[theirs, of_file].copy()).to(cell.weight_hw.device)
-        cell.sum_h[mine] = torch.from_numpy(sum_h[theirs].copy()).to(cell.sum_h.device)
+        weight_rw = file.weight_rw(start - file.row, stop - file.row)[:, of_file]
+        sum_r = file.sum_r(start - file.row, stop - file.row)
+        mine = slice(start - cell.row, stop - cell.row)
+        cell.weight_hw[mine, of_cell] = torch.from_numpy(weight_rw).to(cell.weight_hw.device)
+        cell.sum_h[mine] = torch.from_numpy(sum_r).to(cell.sum_h.device)

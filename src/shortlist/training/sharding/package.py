@@ -11,8 +11,8 @@ from shortlist.core.extras import need
 
 _PURPOSE = 'compute.embeddings = "torchrec"'
 _HOW = (
-    "pip install --no-deps torchrec fbgemm-gpu-cpu (fbgemm-gpu for GPUs), both of the release that is made for the "
-    "torch that is here; docs/scale.md has the versions and the rest"
+    "pip install --no-deps torchrec==1.8.0 fbgemm-gpu-cpu==1.8.0 && pip install torchmetrics==1.0.3 tensordict tqdm "
+    "pyre-extensions (for torch 2.13 on a CPU; for others see docs/scale.md)"
 )
 
 
