@@ -30,10 +30,10 @@ test-slow: $(INSTALLED) ## tests that take longer: exports of every model, real 
 	$(PYTEST) -m "slow and not integration and not gpu and not bench"
 
 test-integration: $(WITH_SPARK) ## tests that need another system; Spark's need Java 17 or newer
-	$(PYTEST) --dist loadgroup -m "integration and not gpu"
+	$(PYTEST) --dist loadfile -m "integration and not gpu"
 
 test-all: $(WITH_SPARK) ## all tests but those that need a GPU and the benchmarks
-	$(PYTEST) --dist loadgroup -m "not gpu and not bench"
+	$(PYTEST) --dist loadfile -m "not gpu and not bench"
 
 check: $(INSTALLED) ## lint, format, types and import directions
 	$(BIN)/ruff check

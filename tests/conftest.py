@@ -65,16 +65,28 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-# Two Spark applications side by side are as much as memory and two cores bear. So `--dist loadgroup` gives the tests of
-# one kind of cluster to one process, where they share the cluster too, and other tests file by file.
 _CLUSTERS = ("spark_session", "standalone_master")
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Say which tests belong together."""
-    for item in items if config.pluginmanager.hasplugin("xdist") else ():
-        clusters = [name for name in _CLUSTERS if name in getattr(item, "fixturenames", ())]
-        item.add_marker(pytest.mark.xdist_group(clusters[0] if clusters else str(item.path)))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """With `--dist loadfile` let one process have all files whose tests share a kind of Spark cluster.
+
+    Two applications side by side are as much as memory and two cores bear. xdist 3.8 has groups for this, by a suffix
+    of names that pytest 9.2 does not show it.
+    """
+    if config.getoption("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    def cluster_or_file(nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        text = (_REPOSITORY / file).read_text(encoding="utf-8")
+        return next((cluster for cluster in _CLUSTERS if cluster in text), file)
+
+    scheduler = LoadFileScheduling(config, log)
+    scheduler._split_scope = cluster_or_file
+    return scheduler
 
 
 @pytest.fixture(scope="session")

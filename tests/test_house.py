@@ -29,6 +29,7 @@ BROUGHT_BY = {
     "prometheus_client": "prometheus-client",
     "pydantic_core": "pydantic",
     "starlette": "fastapi",
+    "xdist": "pytest-xdist",
     "yaml": "pyyaml",
 }
 UNPICKLES = {"pickle", "cPickle", "cloudpickle", "dill", "joblib", "shelve", "marshal"}
