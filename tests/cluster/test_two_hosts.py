@@ -66,7 +66,9 @@ class Cluster:
 
 
 def environment(host: Host) -> dict[str, str]:
-    return {**os.environ, "PYSPARK_PYTHON": sys.executable, "SPARK_LOCAL_IP": host.address}
+    few = "--conf spark.sql.shuffle.partitions=4 pyspark-shell"
+    python = {"PYSPARK_PYTHON": sys.executable, "PYSPARK_SUBMIT_ARGS": few}
+    return {**os.environ, **python, "SPARK_LOCAL_IP": host.address}
 
 
 @pytest.fixture
