@@ -177,6 +177,21 @@ def test_a_folder_is_not_whole_while_a_part_of_it_is_made_again(
     assert (folder / "_SUCCESS").is_file()
 
 
+def test_a_disk_of_the_executors_that_is_full(
+    spark_session: Any, bundle: Path, small_disk: Path, shortlist: Shortlist
+) -> None:
+    said = on_spark(shortlist, bundle, small_disk / "lists", "--shared-bundle", "--k", 50, "--part-users", 2)
+    left = list((small_disk / "lists").glob("part-*.parquet"))
+
+    assert said.code == 6
+    assert f"the disk is full: writing {small_disk}/lists/part-" in said.err
+    assert "--output for lists" in said.err
+    assert len(said.err.splitlines()) == 1
+    # What was written before is whole.
+    assert 0 < len(left) < USERS / 2
+    assert all(len(pq.read_table(path)) > 0 for path in left)
+
+
 def test_the_session_is_left_as_it_was(spark_session: Any, bundle: Path, tmp_path: Path, shortlist: Shortlist) -> None:
     """What is added to a session, all its later executors have to fetch."""
     (tmp_path / "some.txt").write_text("5\n3\n")

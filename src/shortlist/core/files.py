@@ -18,7 +18,7 @@ from shortlist.core.errors import EnvironmentFault
 
 _BLOCK = 2**24
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
-_WHEN_FULL = "Free some space, or choose another place with --runs DIR."
+_WHEN_FULL = "Free some space, or choose another place: --runs DIR for a run, --output for lists."
 _UNFINISHED = re.compile(r"\.(?P<target>.+)\.[0-9a-f]{8}\.(?P<what>partial|old)")
 
 
