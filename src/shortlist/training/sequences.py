@@ -103,8 +103,9 @@ class SequenceTask:
         """The recipe's loss of the states that ask: those of padding are left out before it is computed."""
         state_PD = self.model.states(step.events).flatten(0, 1).index_select(0, step.place_P)
         # Where tables are sharded every process asks for the same: what another needs may lie here.
-        if step.unprompted or world() > 1:
-            nothing_1D = self.model.query(self.nothing)
+        nothing_1D = self.model.query(self.nothing) if step.unprompted or world() > 1 else None
+        # A state that nobody asked for has no gradient, which to Adam is another thing than a gradient of 0.
+        if nothing_1D is not None and step.unprompted:
             state_PD = torch.cat([state_PD, nothing_1D.expand(step.unprompted, -1)])
         return self.contrast.loss(state_PD, step.drawn)
 
