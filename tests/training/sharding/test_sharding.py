@@ -20,8 +20,8 @@ pytestmark = [
     pytest.mark.skipif(find_spec("torchrec") is None, reason="TorchRec is not here: see docs/scale.md"),
 ]
 ROOT = Path(__file__).resolve().parents[3]
-ROUNDED = {"sasrec": 1e-3}
-"""Where some gradients are 0 but for rounding, of which Adagrad makes steps."""
+ROUNDED = {"several_targets": 1e-4}
+"""Behind a batch norm some gradients are 0 but for rounding, of which Adagrad makes steps."""
 
 
 def printed(module: str, *words: str) -> Any:
