@@ -92,30 +92,35 @@ def strongest(block: Matrix | npt.NDArray[Any], keep: int, first: int = -1) -> M
     Of equal values at the edge those of lower columns are kept, so that nothing depends on the partition's ways.
     """
     rows = sparse.csr_array(block)
-    if not rows.has_sorted_indices:
-        rows.sort_indices()
     kept, count_n = [], np.zeros(rows.shape[0] + 1, np.int64)
     for row in range(rows.shape[0]):
         start, stop = rows.indptr[row], rows.indptr[row + 1]
-        size_M = np.abs(rows.data[start:stop])
+        column_M, size_M = rows.indices[start:stop], np.abs(rows.data[start:stop])
         if first >= 0:
-            size_M[rows.indices[start:stop] == first + row] = 0
-        place_M = start + _largest(size_M, keep)
+            size_M[column_M == first + row] = 0
+        place_M = start + _largest(size_M, column_M, keep)
         kept.append(place_M)
         count_n[row + 1] = len(place_M)
     place = np.concatenate(kept) if kept else np.zeros(0, np.int64)
-    return sparse.csr_array((rows.data[place], rows.indices[place], np.cumsum(count_n)), rows.shape)
+    strong = sparse.csr_array((rows.data[place], rows.indices[place], np.cumsum(count_n)), rows.shape)
+    # A product comes in no order, and few of its values are left by now.
+    strong.sort_indices()
+    return strong
 
 
-def _largest(size_M: npt.NDArray[Any], keep: int) -> Longs:
-    """Places, ascending, of the `keep` largest of numbers above 0; of equal ones the first."""
+def _largest(size_M: npt.NDArray[Any], column_M: npt.NDArray[Any], keep: int) -> Longs:
+    """Places of the `keep` largest of numbers above 0; of equal ones those of lower columns."""
     if len(size_M) <= keep:
         return np.flatnonzero(size_M > 0)
     edge = np.partition(size_M, len(size_M) - keep)[len(size_M) - keep]
-    above = size_M > edge
-    missing = keep - np.count_nonzero(above)
-    above[np.flatnonzero(size_M == edge)[:missing]] = edge > 0
-    return np.flatnonzero(above)
+    if edge == 0:
+        return np.flatnonzero(size_M)
+    is_kept_M = size_M >= edge
+    surplus = np.count_nonzero(is_kept_M) - keep
+    if surplus:
+        equal = np.flatnonzero(size_M == edge)
+        is_kept_M[equal[np.argsort(column_M[equal])[-surplus:]]] = False
+    return np.flatnonzero(is_kept_M)
 
 
 def operator(blocks: Iterable[Matrix], items_J: Longs) -> dict[str, npt.NDArray[Any]]:

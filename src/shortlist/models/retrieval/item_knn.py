@@ -20,7 +20,6 @@ from scipy import sparse
 from shortlist.core.settings import Settings
 from shortlist.models.base import Fitted, Interactions, MatrixModel
 from shortlist.models.matrix import (
-    Doubles,
     Matrix,
     bm25_saturation,
     counts,
@@ -110,20 +109,17 @@ class ItemKNN(MatrixModel):
 
     def _nearest(self, matrix_UI: Matrix) -> Iterator[Matrix]:
         square_I = counts(matrix_UI.power(2), 0)
+        # Of a stored pair neither item has a square of 0.
+        share = self.config.asymmetry
+        own_I, other_I = square_I**share, square_I ** (1 - share)
         transposed_IU = matrix_UI.T.tocsr()
         for first, stop in row_blocks(matrix_UI, _STORED):
             both_nI = transposed_IU[first:stop] @ matrix_UI
-            row_M = np.repeat(np.arange(first, first + both_nI.shape[0]), np.diff(both_nI.indptr))
-            scale_M = self._scale(square_I[row_M], square_I[both_nI.indices], both_nI.data)
-            both_nI.data = (both_nI.data / scale_M).astype(np.float32)
+            count_n = np.diff(both_nI.indptr)
+            if self.config.similarity == "jaccard":
+                either_M = np.repeat(square_I[first:stop], count_n) + square_I[both_nI.indices] - both_nI.data
+                both_nI.data = (both_nI.data / (either_M + self.config.shrinkage)).astype(np.float32)
+            elif self.config.similarity != "bm25":
+                scale_M = np.repeat(own_I[first:stop], count_n) * other_I[both_nI.indices]
+                both_nI.data = (both_nI.data / (scale_M + self.config.shrinkage)).astype(np.float32)
             yield strongest(both_nI, self.config.neighbours, first)
-
-    def _scale(self, of_M: Doubles, other_M: Doubles, both_M: Doubles) -> Doubles | float:
-        """What the product of each pair is divided by, from the squares of the two items."""
-        if self.config.similarity == "bm25":
-            return 1.0
-        if self.config.similarity == "jaccard":
-            return of_M + other_M - both_M + self.config.shrinkage
-        # A product above 0 has squares above 0.
-        share = self.config.asymmetry
-        return of_M**share * other_M ** (1 - share) + self.config.shrinkage
