@@ -62,12 +62,16 @@ class Factors(Scorer):
     def _solved(self, requests: Requests, rows: slice) -> Floats:
         factors_ID, gram_DD, alpha = self.arrays["factors"], self.arrays["gram"], np.float32(self.settings["alpha"])
         items = pasts(requests, rows, len(factors_ID), None).items
-        left_QDD = np.repeat(gram_DD[None], len(items), 0)
         right_QD = np.zeros((len(items), factors_ID.shape[1]), np.float32)
         for query, (start, stop) in enumerate(pairwise(items.offsets_n)):
+            right_QD[query] = alpha * factors_ID[items.values[start:stop]].sum(0)
+        if alpha == 1:
+            # The left side is the same for all.
+            of_all: Floats = np.linalg.solve(gram_DD, right_QD.T).T
+            return of_all
+        left_QDD = np.repeat(gram_DD[None], len(items), 0)
+        for query, (start, stop) in enumerate(pairwise(items.offsets_n)):
             of_history_LD = factors_ID[items.values[start:stop]]
-            right_QD[query] = alpha * of_history_LD.sum(0)
-            if alpha != 1:
-                left_QDD[query] += (alpha - 1) * (of_history_LD.T @ of_history_LD)
+            left_QDD[query] += (alpha - 1) * (of_history_LD.T @ of_history_LD)
         solved: Floats = np.linalg.solve(left_QDD, right_QD[:, :, None])[:, :, 0]
         return solved
