@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 
 from shortlist.features.rows import Floats, RaggedBag
 from shortlist.funnel.columns import Requests
-from shortlist.funnel.scorers import _blocks
+from shortlist.funnel.scorers import _blocks, _sparse
 from shortlist.funnel.scorers._blocks import BlockScorer, pasts, summed_rows
 from shortlist.funnel.scorers.item_to_item import ItemToItem
 from shortlist.testing.contract_matrix import toy_requests
@@ -73,6 +75,46 @@ def test_sums_of_sparse_rows_are_those_of_the_dense_matrix(sums: int, monkeypatc
 
     found = summed_rows(bag, matrix_IJ[place], past.items, past.weights, 6)
     np.testing.assert_allclose(found, (history_UI @ matrix_IJ).T, rtol=1e-6)
+
+
+@given(
+    seed=st.integers(0, 999),
+    k=st.integers(1, 15),
+    lowest=st.sampled_from([-1, 0]),
+    histories=item_lists,
+    exclude=item_lists,
+    within=st.none() | st.sets(st.integers(0, 9)),
+)
+def test_sums_kept_sparse_give_the_lists_of_all_scores(
+    seed: int,
+    k: int,
+    lowest: int,
+    histories: list[list[int]],
+    exclude: list[list[int]],
+    within: set[int] | None,
+) -> None:
+    random = np.random.default_rng(seed)
+    # Small whole numbers: many sums are equal, and with -1 among them some are 0 or below.
+    matrix_II = random.integers(lowest, 3, (10, 10)) * (random.random((10, 10)) < 0.3)
+    matrix_II[[0, 7]] = matrix_II[:, [0, 7]] = 0
+    arrays = {
+        "offsets": np.concatenate([[0], np.cumsum((matrix_II != 0).sum(1))]),
+        "columns": np.nonzero(matrix_II)[1].astype(np.int32),
+        "weights": matrix_II[matrix_II != 0].astype(np.float32),
+        "items": np.array([1, 2, 3, 4, 5, 6, 8, 9], np.int32),
+    }
+    scorer = ItemToItem(arrays, {"half_life": 2.0 if seed % 2 else None}, np.arange(10) != 4)
+    requests = toy_requests(histories, exclude=exclude)
+    if within is not None:
+        requests = replace(requests, within_I=np.isin(np.arange(10), list(within)))
+    found = []
+    for worth in (0, 2**40):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(_sparse, "_WORTH", worth)
+            found.append(scorer.best(requests, k))
+
+    np.testing.assert_array_equal(found[0][0], found[1][0])
+    np.testing.assert_array_equal(found[0][1], found[1][1])
 
 
 def test_an_operator_may_be_dense_sparse_or_thin() -> None:

@@ -49,6 +49,13 @@ class Best:
         if self._count_Q.max() > 2 * self._k:
             self._keep_best()
 
+    def add_some(self, query_M: npt.NDArray[Any], item_M: npt.NDArray[Any], score_M: Floats) -> None:
+        """Scores of some items of some queries."""
+        is_above_M = score_M > self._floor_Q[query_M]
+        self._append(query_M[is_above_M].astype(np.uint16), keys(score_M[is_above_M], item_M[is_above_M]))
+        if self._count_Q.max() > 2 * self._k:
+            self._keep_best()
+
     def sorted(self) -> tuple[Ints, Floats]:
         """item_QK and score_QK, best first."""
         self._keep_best()

@@ -132,9 +132,9 @@ class BlockScorer(Scorer):
 
     def _best(self, requests: Requests, rows: slice, k: int) -> tuple[Ints, Floats]:
         score_IQ = self.block(requests, rows)
-        self._mask(score_IQ, requests, rows)
         # Where nothing speaks against items, those that nothing speaks for are not worth sorting.
-        fills = not (score_IQ[np.isfinite(score_IQ)] < 0).any()
+        fills = not (score_IQ < 0).any()
+        self._mask(score_IQ, requests, rows)
         best = Best(score_IQ.shape[1], k)
         best.add(np.where(score_IQ == 0, -np.inf, score_IQ) if fills else score_IQ, 0)
         item_QK, score_QK = best.sorted()

@@ -12,9 +12,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from shortlist.features.rows import Floats, RaggedBag
+from shortlist.features.rows import Floats, Ints, RaggedBag
 from shortlist.funnel.columns import Bools, Requests
 from shortlist.funnel.scorers._blocks import BlockScorer, Pasts, pasts, summed_rows
+from shortlist.funnel.scorers._sparse import is_worth, sparse_sums
+from shortlist.index.best import Best
 
 
 class ItemToItem(BlockScorer):
@@ -39,6 +41,7 @@ class ItemToItem(BlockScorer):
         self._place_I = np.full(self.items, -1, np.int64)
         self._place_I[arrays["items"]] = np.arange(len(arrays["items"]))
         self._unknown = 1 + np.flatnonzero(self._place_I[1:] < 0)
+        self._eligible = 1 + np.flatnonzero(eligible_I[1:])
 
     def block(self, requests: Requests, rows: slice) -> Floats:
         """score_IQ."""
@@ -51,6 +54,47 @@ class ItemToItem(BlockScorer):
             least_Q = score_IQ.min(0)
             score_IQ[self._unknown] = np.where(least_Q < 0, np.nextafter(least_Q, np.float32(-np.inf)), np.float32(0))
         return score_IQ
+
+    def _best(self, requests: Requests, rows: slice, k: int) -> tuple[Ints, Floats]:
+        operator, history = self._sparse, requests.history.items
+        inside = RaggedBag(history.values, history.offsets_n[rows.start : rows.stop + 1])
+        if operator is None or "left" in self.arrays or requests.allowed is not None:
+            return super()._best(requests, rows, k)
+        if not is_worth(operator, inside, self.items):
+            return super()._best(requests, rows, k)
+        past = pasts(requests, rows, self.items, self.settings["half_life"])
+        key_S, sum_S = sparse_sums(operator, self.arrays["weights"], past, self.items)
+        if (sum_S < 0).any():
+            # What nothing speaks for comes before what something speaks against.
+            return super()._best(requests, rows, k)
+        query_S, item_S = np.divmod(key_S, self.items)
+        is_found_S = (sum_S > 0) & self.eligible_I[item_S]
+        if requests.within_I is not None:
+            is_found_S &= requests.within_I[item_S]
+        is_excluded_QI = np.zeros((len(past.items), self.items), bool)
+        is_excluded_QI[self._pairs(requests.exclude, rows)[::-1]] = True
+        is_found_S &= ~is_excluded_QI.reshape(-1)[key_S]
+        best = Best(len(past.items), k)
+        best.add_some(query_S[is_found_S], item_S[is_found_S], sum_S[is_found_S])
+        item_QK, score_QK = best.sorted()
+        self._fill(item_QK, score_QK, requests, rows)
+        return item_QK, score_QK
+
+    def _fill(self, item_QK: Ints, score_QK: Floats, requests: Requests, rows: slice) -> None:
+        """Put items that nothing speaks for where lists are short, the lower row first."""
+        short = np.flatnonzero(item_QK[:, -1] == 0)
+        if not len(short):
+            return
+        eligible = self._eligible if requests.within_I is None else self._eligible[requests.within_I[self._eligible]]
+        exclude = requests.exclude
+        for query in short:
+            found = np.count_nonzero(item_QK[query])
+            place = slice(*exclude.offsets_n[rows.start + query : rows.start + query + 2])
+            taken = np.concatenate([item_QK[query, :found], exclude.values[place]])
+            more = eligible[: item_QK.shape[1] + len(taken)]
+            more = more[~np.isin(more, taken)][: item_QK.shape[1] - found]
+            item_QK[query, found : found + len(more)] = more
+            score_QK[query, found : found + len(more)] = 0
 
     def _of_sparse(self, operator: RaggedBag, past: Pasts) -> Floats:
         return summed_rows(operator, self.arrays["weights"], past.items, past.weights, self.items)
