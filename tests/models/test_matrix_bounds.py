@@ -75,8 +75,8 @@ def test_items_that_are_not_fitted_come_after_those_with_negative_scores(
     assert score_UK[1].tolist() == [0] * 6
 
 
-@pytest.mark.parametrize("keep", [None, 99])
-def test_items_that_nobody_had_come_after_those_with_negative_scores(keep: int | None) -> None:
+@pytest.mark.parametrize("keep", [0, 99])
+def test_items_that_nobody_had_come_after_those_with_negative_scores(keep: int) -> None:
     on = log([[2, 3, 4], [2, 3], [2, 5], [3, 4, 6], [2, 3, 4, 5, 6], [6]], items=7)
     item_UK, score_UK = best(fit("graph_filter", on, rank=2, alpha=3.0, keep=keep), 7, [5])
 
@@ -161,7 +161,7 @@ def test_a_filter_with_all_weights_is_made_in_its_place() -> None:
     items = 1500
     on = log([list(range(1, items)), [1, 2]], items)
 
-    assert peak(lambda: fit("graph_filter", on, rank=0, keep=None)) < 1.5 * 4 * items**2
+    assert peak(lambda: fit("graph_filter", on, rank=0, keep=0)) < 1.5 * 4 * items**2
 
 
 def test_segments_that_memory_cannot_hold_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

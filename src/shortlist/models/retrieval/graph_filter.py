@@ -57,9 +57,9 @@ class GraphFilter(MatrixModel):
         """How long the result is sharpened; 0 for not at all."""
         order: int = Field(4, ge=1)
         """Terms of the sharpening's series: 1 is one step of Euler's method, 4 one of Runge and Kutta's."""
-        keep: int | None = Field(1000, ge=1)
-        """Weights of the first filter kept for each item of a history, those of largest size; None for all, as a
-        dense matrix."""
+        keep: int = Field(1000, ge=0)
+        """Weights of the first filter kept for each item of a history, those of largest size; 0 for all, as a dense
+        matrix."""
 
     config: Config
 
@@ -70,7 +70,7 @@ class GraphFilter(MatrixModel):
         user_U, item_I = _inverse_root(counts(matrix_UI, 1)), _inverse_root(counts(matrix_UI, 0))
         normal_UI = sparse.csr_array(matrix_UI.multiply(user_U[:, None]).multiply(item_I[None, :])).astype(np.float32)
         arrays = self._low_pass(normal_UI, item_I) if self.config.rank and self.config.alpha else {}
-        if self.config.keep is not None:
+        if self.config.keep:
             return on_histories({**arrays, **operator(self._kept(normal_UI), items_J)})
         return on_histories({**arrays, **dense_operator(self._whole(normal_UI[:, items_J]), items_J)})
 
@@ -84,7 +84,6 @@ class GraphFilter(MatrixModel):
         return dense_JJ
 
     def _kept(self, normal_UI: Matrix) -> Iterator[Matrix]:
-        assert self.config.keep is not None
         for block_nI in self._filtered(normal_UI):
             yield strongest(block_nI, self.config.keep)
 
