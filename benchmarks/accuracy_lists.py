@@ -21,6 +21,7 @@ from benchmarks.harness import Goal, Options, all_met, at_least, at_most, say
 from benchmarks.result import Result
 from shortlist.core.files import fingerprint, read_json, write_json
 from shortlist.core.progress import Terminal
+from shortlist.core.threads import cpu_threads
 from shortlist.evaluation.report.curves import best_epoch
 from shortlist.evaluation.runner import evaluate
 from shortlist.models.catalogue import is_fitted
@@ -33,7 +34,7 @@ SEEDS = 3
 HOW = (
     "A training's epoch is the one with the best NDCG@10 of at most 10,000 validation requests; settings are those "
     "with the best {} of all of them. What answers is the exported bundle, as it would be served. Models that are "
-    "fitted in one go are the same with every seed. Seconds are those of training on all cores, validation included."
+    "fitted in one go are the same with every seed. Seconds are of training on the cores told, validation included."
 )
 DECIDES_ALONG = ("bundle", "evaluation", "export", "funnel", "index", "metrics", "pipeline", "recipe")
 """Packages that decide what a run gives, beside those that train."""
@@ -218,6 +219,7 @@ class _Work:
             "test": {m: mean_sd([found["metrics"][m] for found in tests]) for m in self.comparison.metrics},
             "epochs": mean([found["epochs"] for found in tests]) if tried[best]["epochs"] else None,
             "seconds": mean([found["seconds"] for found in tests]),
+            "cores": tests[0]["cores"],
             "mib": tests[0]["mib"],
         }
 
@@ -257,12 +259,13 @@ class _Work:
 
 
 def _facts(run: Run) -> dict[str, Any]:
-    """What the training of a run has cost, and its best epoch; None of a model that has none."""
+    """What the training of a run has cost, on how many cores, and its best epoch; None of a model that has none."""
     curve = run.folder / "retrieval" / "history.json"
     source = run.folder / "bundle" / "retrieval"
     return {
         "epochs": _kept_epoch(read_json(curve)) if curve.is_file() else None,
         "seconds": float(read_json(run.folder / marker("retrieval"))["seconds"]),
+        "cores": cpu_threads(None),
         "mib": math.ceil(sum(path.stat().st_size for path in source.rglob("*") if path.is_file()) / 2**20),
     }
 
@@ -301,5 +304,6 @@ def _cells(comparison: Comparison, name: str, row: Mapping[str, Any]) -> dict[st
         f"{comparison.metrics[-1]} of validation": row["valid"],
         "epochs": row["epochs"],
         "seconds": row["seconds"],
+        "cores": row["cores"],
         "exported, MiB": row["mib"],
     }

@@ -81,7 +81,7 @@ def run(options: Options) -> Result:
             "case": f"{next(iter(found))}, {K} nearest, {SEEN} left out of each query.",
             "cases": {f"{case}: {name}": figures for case, ways in found.items() for name, figures in ways.items()},
             "roofline": {"copy_bandwidth_bytes_per_s": bandwidth},
-            "peers_versions": versions("faiss-cpu", "lancedb"),
+            "peers_versions": {"indexes": versions("faiss-cpu", "lancedb")},
             "sizes": {"dim": DIM, "k": K, "tuned_by": TUNED_BY, "rounds": ROUNDS},
             "how": "An index is built as a bundle's is, its effort chosen on queries of its own. Vectors lie between "
             "overlapping topics, with variance that falls by dimension and log-normal lengths: at least as hard to "

@@ -61,11 +61,11 @@ def run(options: Options) -> Result:
             "rounds": rates.values,
             "peers_versions": versions,
             "sizes": {**model, "batch": BATCH, "batches_a_round": batches, **_sizes(of)},
-            "how": "Each trains from data in memory or mapped, its own loader and shuffling included, by Adam with "
-            "binary cross entropy against one uniform negative for each position: ours by `fit` from a prepared "
-            "folder, in batches of like lengths; RecTools by its data loader and its Lightning trainer. Ours asks for "
-            "each user's first item too. RecTools drops out attention's weights too; ours does not, for the fused "
-            "kernel has none. The rate is that of all rounds together, nearly an epoch.",
+            "how": "Each trains from data in memory or mapped, its own loader and shuffling included, in float32 by "
+            "Adam with binary cross entropy against one uniform negative for each position: ours by `fit` from a "
+            "prepared folder, in batches of like lengths; RecTools by its data loader and its Lightning trainer. Ours "
+            "asks for each user's first item too. RecTools drops out attention's weights too; ours does not, for the "
+            "fused kernel has none. The rate is that of all rounds together, nearly an epoch.",
         },
     )
 

@@ -50,8 +50,8 @@ def recipe_of(task: Task) -> Recipe:
             "retrieval": retrieval,
             "funnel": {"exclude_seen": False},
             "seed": task.seed,
-            # Only how it trains is measured: checkpoints are written at the end of the epoch.
-            "compute": {"threads": 1, "device": "cpu", "checkpoint_seconds": 1e9},
+            # Only how it trains is measured, in the peer's precision: checkpoints are written at the end of the epoch.
+            "compute": {"threads": 1, "device": "cpu", "precision": "fp32", "checkpoint_seconds": 1e9},
         }
     )
 

@@ -137,7 +137,7 @@ class Scripted:
                 )
 
         monkeypatch.setattr(accuracy_lists, "Run", Walked)
-        monkeypatch.setattr(accuracy_lists, "_facts", lambda run: {"epochs": 4, "seconds": 1.0, "mib": 1})
+        monkeypatch.setattr(accuracy_lists, "_facts", lambda run: {"epochs": 4, "seconds": 1.0, "cores": 2, "mib": 1})
 
     @staticmethod
     def measure(run: Any, split: Split, metrics: tuple[str, ...]) -> dict[str, float]:
