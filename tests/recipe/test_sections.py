@@ -123,3 +123,11 @@ def test_a_ranker_needs_validation() -> None:
     assert read(BOTH, split={"valid": 0}, retrieval={}).split.valid == 0
     with pytest.raises(ValidationError, match=r"split\.valid: 0 leaves a ranker nothing to choose its epoch on"):
         read(BOTH, split={"valid": 0}, retrieval={}, ranking={})
+
+
+def test_how_tables_are_parted_is_said_where_they_are() -> None:
+    parted = read(BOTH, compute={"embeddings": "torchrec", "sharding": "table_wise"})
+
+    assert Recipe.model_validate(parted.model_dump(mode="json", by_alias=True)).compute.sharding == "table_wise"
+    with pytest.raises(ValidationError, match='embeddings is "memory": leave it out'):
+        read(BOTH, compute={"sharding": "row_wise"})

@@ -128,8 +128,10 @@ def _files_of(source: str) -> list[Path]:
 
 def _arithmetic(compute: Compute) -> list[str | int]:
     """What of [compute] changes a model: the rest of it, such as threads and device, changes how fast it trains."""
-    by_columns = compute.embeddings == "torchrec" and compute.sharding == "column_wise"
-    return [_precision(compute), compute.embeddings, *([compute.sharding, compute.processes] if by_columns else [])]
+    arithmetic: list[str | int] = [_precision(compute), compute.embeddings]
+    if compute.sharding == "column_wise":
+        arithmetic += [compute.sharding, compute.processes]
+    return arithmetic
 
 
 def _precision(compute: Compute) -> str:

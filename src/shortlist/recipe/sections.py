@@ -144,9 +144,9 @@ class Compute(Settings):
     """mapped: embedding tables live in files and may be larger than memory; on a CPU, with optimisers that update the
     batch's rows alone. A row that training never met counts as zeros. torchrec: parted among the processes by TorchRec,
     which has row-wise Adagrad alone."""
-    sharding: Sharding = "row_wise"
-    """How `torchrec` parts tables: row_wise gives each process as many rows, table_wise whole columns of the data.
-    column_wise gives each a part of every vector, which learns at a rate of its own: not the same method."""
+    sharding: Sharding | None = None
+    """How `torchrec` parts tables: row_wise, the default, gives each process as many rows, table_wise whole columns of
+    the data. column_wise gives each a part of every vector, which learns at a rate of its own: not the same method."""
     prefetch: int | None = Field(None, ge=0)
     """Batches made ready in the background. Default: 2 where a GPU computes or shards are fetched, and none where the
     same cores would do both."""
@@ -157,6 +157,15 @@ class Compute(Settings):
     fsspec knows."""
     cache_gib: float = Field(20.0, gt=0)
     """Most space on the local disk for shards that are fetched from there, in GiB."""
+
+    @model_validator(mode="after")
+    def _parts_what_is_parted(self) -> Compute:
+        if self.sharding is not None and self.embeddings != "torchrec":
+            raise ValueError(
+                f'sharding is how torchrec parts tables, and embeddings is "{self.embeddings}": leave it out, or set '
+                'embeddings = "torchrec"'
+            )
+        return self
 
 
 class Recipe(Settings):

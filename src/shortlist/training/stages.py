@@ -172,7 +172,7 @@ class _Stage:
         recipe = [settings, self.recipe.seed, self.recipe.funnel.exclude_seen]
         compute = self.recipe.compute
         # The parts of a row learn by themselves, and there are as many as processes.
-        by_columns = compute.embeddings == "torchrec" and compute.sharding == "column_wise"
+        by_columns = compute.sharding == "column_wise"
         return {
             "stage": self.task.name,
             "schema": fingerprint(self.prepared.schema.to_json()),
@@ -245,7 +245,7 @@ def _tables(recipe: Recipe, device: torch.device, checkpoints: Path) -> Abstract
         return contextlib.nullcontext()
     if recipe.compute.embeddings == "torchrec":
         torchrec("torchrec")
-        return tables_sharded(recipe.compute.sharding)
+        return tables_sharded(recipe.compute.sharding or "row_wise")
     if device.type != "cpu":
         raise EnvironmentFault(
             f'compute.embeddings = "mapped" keeps tables in files, and a {device.type} device does not reach them. '

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from shortlist.core.errors import DataError, EnvironmentFault, Problem, RecipeError, UserError
+from shortlist.core.files import write_json
 from shortlist.nn.ranks import RankLost
 from shortlist.training.launch.failures import UNSEEN, ProcessFailure, first_failure, leave_failure
 from shortlist.training.launch.spark import _cause, on_gpus
@@ -85,6 +86,12 @@ def test_a_folder_that_only_the_driver_sees_is_named(tmp_path: Path, capsys: pyt
     cause = _cause(place, failed, compute)
     assert isinstance(cause, EnvironmentFault)
     assert str(cause) == str(raised.value)
+
+
+def test_a_host_with_another_version_is_named(tmp_path: Path) -> None:
+    write_json(tmp_path / "work.json", {"version": "0.0.9"})
+    with pytest.raises(EnvironmentFault, match=r"expected the version that began the work, 0\.0\.9\."):
+        Work.read(tmp_path)
 
 
 def test_executors_without_the_package_are_told() -> None:

@@ -13,6 +13,7 @@ The folder lies beside the stage's checkpoints, and every process must see it.
 
 from __future__ import annotations
 
+import socket
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ import numpy as np
 from shortlist.core.errors import EnvironmentFault
 from shortlist.core.files import read_json, write_json
 from shortlist.core.progress import Reporter
+from shortlist.core.version import __version__
 from shortlist.data.prepared import Prepared
 from shortlist.features.rows import Ints
 from shortlist.recipe.sections import Recipe, sources_of
@@ -64,6 +66,7 @@ class Work:
         paths = {"prepared": self.prepared.folder, "folder": self.folder, "checkpoints": self.checkpoints}
         facts: dict[str, Any] = {
             "recipe": self.recipe.model_dump(mode="json", by_alias=True, exclude_none=True),
+            "version": __version__,
             "stage": self.stage,
             "only": None if self.only is None else self.only.name,
             **{name: str(path.absolute()) for name, path in paths.items()},
@@ -72,13 +75,19 @@ class Work:
 
     @classmethod
     def read(cls, place: Path) -> Work:
-        """What was left in a folder; EnvironmentFault where this host does not see the folder."""
+        """What was left in a folder; EnvironmentFault where this host does not see it, or has another version."""
         if not (place / _WORK).is_file():
             raise EnvironmentFault(
                 f"this host does not see {place}, where the work lies: only the one that began it does. Let the run's "
                 "folder be on a file system that all hosts have, with --runs DIR."
             )
         facts = read_json(place / _WORK)
+        if facts["version"] != __version__:
+            raise EnvironmentFault(
+                f"the host {socket.gethostname()} has shortlist {__version__}, expected the version that began the "
+                f"work, {facts['version']}. Install the same one of shortlist[train,spark] on every host; "
+                "PYSPARK_PYTHON names the Python."
+            )
         recipe = Recipe.model_validate(facts["recipe"])
         prepared = Prepared.open(facts["prepared"], recipe.compute.cache_gib)
         candidates = place / _CANDIDATES
