@@ -18,7 +18,7 @@ from shortlist.funnel.scorers._base import Scorer
 from shortlist.funnel.sources.fitted import FittedSource
 from shortlist.funnel.sources.towers import TowerSource
 from shortlist.schema import Side
-from tests.bundle.shop import GOODS
+from tests.bundle.shop import GOODS, RECIPE, untrained, write_tables
 
 TWIN: dict[str, list[Any]] = {
     "good": ["mug 2"],
@@ -51,6 +51,20 @@ def test_a_new_item_is_what_one_of_the_same_features_is(shop: Recommender) -> No
     assert scores["mug 2"] == pytest.approx(scores["mug"])
     assert more.recommend([1], 10, candidates=[["mug 2"]])[0][0].title == "A second mug"
     assert len(vectors(shop)) == len(shop.bundle.items), "the first one stays as it was"
+
+
+def test_a_sequence_model_recommends_it_by_its_features(tmp_path: Path) -> None:
+    towers = 'name = "two_tower", dim = 8, embedding_dim = 8, embedding_std = 1.0'
+    text = RECIPE.replace(towers, 'name = "sasrec", embedding_dim = 8, embedding_std = 1.0, item_features = true')
+    write_tables(tmp_path)
+    shop = untrained(tmp_path, text)
+    more = shop.with_items(
+        {name: [*values, *values] for name, values in TWIN.items()} | {"good": ["a", "b"], "price": [6.0, 1.0]}
+    )
+    mug, same, cheap = more.bundle.item_rows(pa.array(["mug", "a", "b"]))
+
+    assert np.array_equal(vectors(more)[same], vectors(more)[mug])
+    assert (vectors(more)[cheap] != vectors(more)[mug]).any()
 
 
 def test_its_features_matter(shop: Recommender) -> None:

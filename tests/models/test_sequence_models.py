@@ -11,9 +11,10 @@ import torch
 from torch import Tensor
 
 from shortlist.core.errors import RecipeError, UserError
-from shortlist.features.rows import FeatureRows, HistoryRows
+from shortlist.features.rows import FeatureRows, FeatureTable, HistoryRows, RaggedBag
 from shortlist.models.base import SequenceModel
 from shortlist.models.catalogue import retrieval_model
+from shortlist.models.tied_sequence import TiedSequenceModel
 from shortlist.nn.batch import Batch
 from shortlist.recipe.training import Model
 from shortlist.schema import Inputs, Side
@@ -28,6 +29,11 @@ CANDIDATE = candidate_inputs()
 class TestRotaryPositions(SequenceContract):
     name = "sasrec"
     settings = {"positions": "rope", "dropout": 0.1}  # noqa: RUF012
+
+
+class TestItemFeatures(SequenceContract):
+    name = "sasrec"
+    settings = {"item_features": True, "id_dropout": 0.1, "dropout": 0.1}  # noqa: RUF012
 
 
 def inputs() -> Inputs:
@@ -48,10 +54,15 @@ def histories(query: Inputs) -> HistoryRows:
     return rows
 
 
-def answers(model: SequenceModel, rows: HistoryRows) -> Tensor:
+def told(rows: HistoryRows) -> Batch:
+    """Requests of which nothing but the history is known."""
     nothing = np.zeros((len(rows.of_B), 0))
+    return Batch.of(FeatureRows(nothing.astype(np.int32), nothing.astype(np.float32), history=rows))
+
+
+def answers(model: SequenceModel, rows: HistoryRows) -> Tensor:
     with torch.inference_mode():
-        return model.query(Batch.of(FeatureRows(nothing.astype(np.int32), nothing.astype(np.float32), history=rows)))
+        return model.query(told(rows))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -64,6 +75,44 @@ def test_items_are_read_and_recommended_by_one_table(name: str) -> None:
     rows = random_rows(CANDIDATE, 5)
     ids_B = rows.ids_BF[:, CANDIDATE.field(ITEM_ID)] - CANDIDATE.fields[CANDIDATE.field(ITEM_ID)].offset
     assert torch.equal(model.candidate(Batch.of(rows)), tables[0][ids_B])
+
+
+def goods() -> FeatureTable:
+    """An item for each id but two, in another order than that of the ids."""
+    own = CANDIDATE.field(ITEM_ID)
+    column = CANDIDATE.fields[own]
+    rows = random_rows(CANDIDATE, column.size - 2, seed=5)
+    rows.ids_BF[:, own] = column.offset + np.roll(np.arange(column.size - 2), 7)
+    bags = {
+        name: RaggedBag.of([values[:length] for values, length in zip(bag.values_BH, bag.length_B, strict=True)])
+        for name, bag in rows.bags.items()
+    }
+    return FeatureTable(rows.ids_BF, rows.numbers_BN, bags)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_event_is_what_its_item_is_features_included(name: str) -> None:
+    model = build(name, item_features=True, event_types=False)
+    assert isinstance(model, TiedSequenceModel)
+    table, own = goods(), CANDIDATE.field(ITEM_ID)
+    model.know(table)
+    rows = histories(inputs())
+    with torch.inference_mode():
+        event_ULD = model.events(told(rows).history)
+        vector_ID = model.candidate(Batch.of(table.take(np.arange(len(table)))))
+        (unknown_D,) = model.events.table(torch.tensor([[CANDIDATE.fields[own].offset]]), [CANDIDATE.fields[own]])[0]
+
+    row_of_id = {int(number): row for row, number in enumerate(table.ids_nF[:, own])}
+    compared = 0
+    for user, length in enumerate(rows.length_U):
+        assert not event_ULD[user, length:].any()
+        for place in range(length):
+            row = row_of_id.get(int(rows.ids_UL[user, place]))
+            if row and rows.ids_UL[user, place] != CANDIDATE.fields[own].offset:
+                torch.testing.assert_close(event_ULD[user, place], vector_ID[row] * 8**0.5)
+                compared += 1
+    assert compared > 10
+    assert not torch.equal(vector_ID[row_of_id[CANDIDATE.fields[own].offset]], unknown_D)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -116,9 +165,16 @@ def test_the_table_of_items_may_be_compressed_and_nothing_else() -> None:
         ({"heads": 3}, "3 heads cannot share embedding_dim = 8 evenly"),
         ({"heads": 8, "positions": "rope"}, "each of 8 heads has 1"),
         ({"dropout": 1.0}, "retrieval.model.dropout"),
+        ({"id_dropout": 0.1}, "id_dropout leaves nothing of an item without item_features = true"),
     ],
 )
 def test_settings_that_do_not_fit_are_refused(settings: dict[str, Any], said: str) -> None:
     with pytest.raises(RecipeError) as refused:
         build("sasrec", **settings)
     assert said in str(refused.value)
+
+
+def test_features_of_items_are_read_where_there_are_any() -> None:
+    ids = replace(CANDIDATE, fields=(CANDIDATE.fields[CANDIDATE.field(ITEM_ID)],), numbers=(), bags=())
+    with pytest.raises(UserError, match="item_features = true reads features of items, and there are none"):
+        retrieval_model(Model.model_validate({"name": "sasrec", "item_features": True}), inputs(), ids)

@@ -73,6 +73,10 @@ class SequenceModel(RetrievalModel):
         The state after event i depends on events 0 to i alone. Beyond a history's events it may be anything.
         """
 
+    @abstractmethod
+    def know(self, items: FeatureTable) -> None:
+        """Take what the catalogue tells of the items that past events are of, if the model reads any of it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Interactions:

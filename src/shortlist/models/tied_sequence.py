@@ -6,26 +6,30 @@ from abc import abstractmethod
 
 from torch import Tensor
 
+from shortlist.features.rows import FeatureTable
 from shortlist.models.base import SequenceModel
 from shortlist.nn.batch import Batch
 from shortlist.nn.sequence import SequenceEvents, SequenceSettings, SequenceStates
 from shortlist.schema import Inputs
-from shortlist.schema.columns import ITEM_ID
 
 
 class TiedSequenceModel(SequenceModel):
     """Reads events as vectors of items, and answers with states in the items' own space.
 
-    An item of which training knows nothing has the vector that all such items share; a user without a history is
-    answered with a vector that is learned as the others are.
+    An item that training does not know has the vector that all such items share, and with `item_features` what its
+    features add to it. A user without a history is answered with a vector that is learned as the others are.
     """
 
     def __init__(self, config: SequenceSettings, query: Inputs, candidate: Inputs) -> None:
         """UserError where there are no histories to read."""
         super().__init__(config, query, candidate)
-        self.item = candidate.field(ITEM_ID)
-        self.events = SequenceEvents(query, candidate.fields[self.item], config)
+        self.events = SequenceEvents(query, candidate, config)
         self.after = SequenceStates(query, config)
+
+    def know(self, items: FeatureTable) -> None:
+        """Where features of items are read, those of the catalogue."""
+        if self.events.features is not None:
+            self.events.features.know(items, self.events.own)
 
     @abstractmethod
     def read(self, event_ULD: Tensor) -> Tensor:
@@ -44,4 +48,4 @@ class TiedSequenceModel(SequenceModel):
 
     def candidate(self, batch: Batch) -> Tensor:
         """candidate_BD."""
-        return self.events.items(batch.ids_BF[:, self.item])
+        return self.events.items(batch)

@@ -6,19 +6,22 @@ Legend: B rows, U histories, L history length, D embedding dim.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Self
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from shortlist.core.errors import UserError
-from shortlist.nn.batch import Bag, History
+from shortlist.nn.batch import Bag, Batch, History
 from shortlist.nn.dropout import Dropout
 from shortlist.nn.embedding import StackedEmbedding
 from shortlist.nn.featuriser import EmbeddingSettings
 from shortlist.nn.history import EventSettings, at_last
+from shortlist.nn.id_dropout import IdDropout
+from shortlist.nn.item_features import ItemFeatures
 from shortlist.schema import Column, Inputs
-from shortlist.schema.columns import PAST_AGE, PAST_TYPE
+from shortlist.schema.columns import ITEM_ID, PAST_AGE, PAST_TYPE
 
 
 class SequenceSettings(EmbeddingSettings, EventSettings):
@@ -34,6 +37,17 @@ class SequenceSettings(EmbeddingSettings, EventSettings):
     """Whether events are told apart by their type (view, cart, purchase), where the log has types."""
     time_gaps: bool = False
     """Whether it counts how long ago the last event was when the next one is asked for."""
+    item_features: bool = False
+    """Whether an item, read or recommended, is its features beside its id."""
+    id_dropout: float = Field(0.0, ge=0, lt=1)
+    """With item_features: share of the items to recommend that training takes as unknown. With some, such as 0.1, items
+    that training never met are recommended by their features."""
+
+    @model_validator(mode="after")
+    def _knows_what_it_forgets_the_id_of(self) -> Self:
+        if self.id_dropout and not self.item_features:
+            raise ValueError("id_dropout leaves nothing of an item without item_features = true: set it too")
+        return self
 
     @property
     def reads_events(self) -> bool:
@@ -44,7 +58,7 @@ class SequenceSettings(EmbeddingSettings, EventSettings):
 class SequenceEvents(nn.Module):
     """Vectors of items, alone and as events: an event is its item, scaled to a length of about 1, and its type."""
 
-    def __init__(self, query: Inputs, item: Column, settings: SequenceSettings) -> None:
+    def __init__(self, query: Inputs, candidate: Inputs, settings: SequenceSettings) -> None:
         """UserError where there are no histories to read."""
         super().__init__()
         if query.history is None:
@@ -52,7 +66,8 @@ class SequenceEvents(nn.Module):
                 "a model of sequences reads histories, and there are none here: name a user_id or session_id and a "
                 "timestamp in [schema], and let retrieval.history be at least 1"
             )
-        self.item = item
+        self.own = candidate.field(ITEM_ID)
+        self.item = item = candidate.fields[self.own]
         self.type_place = _told(query, PAST_TYPE) if settings.event_types else None
         self.columns = [item] if self.type_place is None else [item, query.past[self.type_place]]
         self.table = StackedEmbedding(
@@ -60,18 +75,24 @@ class SequenceEvents(nn.Module):
         )
         self.scale = float(settings.embedding_dim) ** 0.5
         self.dropout = Dropout(settings.dropout)
+        self.features = ItemFeatures(candidate, item, settings) if settings.item_features else None
+        self.maybe_item = IdDropout(candidate, ITEM_ID, settings.id_dropout)
 
-    def items(self, ids_B: Tensor) -> Tensor:
-        """vector_BD of rows of the item id column."""
-        vectors_B1D: Tensor = self.table(ids_B[:, None], [self.item])
-        return vectors_B1D.squeeze(1)
+    def items(self, items: Batch) -> Tensor:
+        """vector_BD."""
+        ids_B1 = self.maybe_item(items).ids_BF[:, self.own, None]
+        vector_B1D: Tensor = self.table(ids_B1, [self.item])
+        vector_BD = vector_B1D.squeeze(1)
+        return vector_BD if self.features is None else vector_BD + self.features(items)
 
     def forward(self, history: History) -> Tensor:
         """event_ULD, 0 beyond a history's events."""
         told = [] if self.type_place is None else [history.past()[self.type_place]]
         bags = [history.events, *(Bag(ids_UL, history.events.length_B) for ids_UL in told)]
         parts = [self.table.sequence(bag, column, self.scale) for bag, column in zip(bags, self.columns, strict=True)]
-        event_ULD: Tensor = self.dropout(parts[0] if len(parts) == 1 else parts[0] + parts[1])
+        if self.features is not None:
+            parts.append(self.features.of_events(history.events) * self.scale)
+        event_ULD: Tensor = self.dropout(sum(parts[1:], parts[0]))
         return event_ULD
 
 

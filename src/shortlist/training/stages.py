@@ -57,7 +57,10 @@ def build_retrieval(prepared: Prepared, settings: Retrieval) -> RetrievalModel:
             f"schema.timestamp, of which retrieval reads the last {settings.history}. Name a timestamp, let history be "
             "above 0, or choose a model that is fitted in one go, such as item_knn: shortlist doctor --models"
         )
-    return retrieval_model(settings.model, query, prepared.schema.inputs(Side.ITEM))
+    model = retrieval_model(settings.model, query, prepared.schema.inputs(Side.ITEM))
+    if isinstance(model, SequenceModel):
+        model.know(prepared.items)
+    return model
 
 
 def build_ranking(prepared: Prepared, settings: Ranking, only: Target | None = None) -> RankingModel:
