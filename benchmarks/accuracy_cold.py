@@ -22,6 +22,7 @@ from benchmarks.accuracy_choice import refuse
 from benchmarks.accuracy_data import RECIPES, contents, movielens_files
 from benchmarks.accuracy_lists import DECIDES_ALONG
 from benchmarks.accuracy_parts import code
+from benchmarks.accuracy_rows import ADAM
 from benchmarks.accuracy_table import table
 from benchmarks.harness import Options, say
 from benchmarks.result import Result
@@ -46,7 +47,23 @@ FEWEST = 25
 """Ratings before those that a user has who is asked for."""
 EVENTS = (0, 1, 5, 20)
 """Of how many of their latest events held-out users tell."""
-DROPOUTS = (0.0, 0.1)
+TOWERS: Mapping[str, Any] = {"name": "two_tower", "dim": 64, "embedding_dim": 64}
+SEQUENCES: Mapping[str, Any] = {
+    **ADAM,
+    "epochs": 30,
+    "patience": 3,
+    "batch_size": 128,
+    "history": 100,
+    "negatives": {"source": "uniform", "count": 512},
+}
+FORGETFUL = "two_tower, id_dropout 0.1"
+"""The model that `serve_newcomers` asks."""
+MODELS: Mapping[str, Mapping[str, Any]] = {
+    "two_tower": {"model": TOWERS},
+    FORGETFUL: {"model": {**TOWERS, "id_dropout": 0.1}},
+    "sasrec, item_features": {**SEQUENCES, "model": {"name": "sasrec", "item_features": True, "id_dropout": 0.1}},
+}
+"""What each has beside the [retrieval] of recipes/movielens_1m.toml."""
 SHOWN = ("recall@20", "recall@100", "ndcg@20")
 DEPTH = 100
 BATCH = 512
@@ -164,24 +181,23 @@ class Asked:
 
 
 def run(options: Options) -> Result:
-    """Train four models, with and without what is held out, and ask them."""
+    """Train each model with and without what is held out, and ask it."""
     for given, name in ((options.peers, "--peers"), (options.peer_seeds, "--peer-seeds"), (options.models, "--models")):
-        refuse(given, name, "cold compares the two-tower model with itself")
+        refuse(given, name, "cold compares each model with itself")
     refuse(options.seeds, "--seeds", "cold trains each model once; --seed says with which seed")
     files = movielens_files(options)
     world = World.of(files, options)
     base = trainings(files, options)
     users: dict[str, dict[str, Any]] = {}
     items: dict[str, dict[str, Any]] = {}
-    for dropout in DROPOUTS:
-        whole, cold = (trained(world, base, dropout, options, whole=whole) for whole in (True, False))
-        label = f"id_dropout {dropout:g}: "
-        users |= {label + name: row for name, row in of_users(world, whole, cold).items()}
-        items |= {label + name: row for name, row in of_items(world, whole, cold).items()}
+    for model in MODELS:
+        whole, cold = (trained(world, base, model, options, whole=whole) for whole in (True, False))
+        users |= {f"{model}: {asked}": row for asked, row in of_users(world, whole, cold).items()}
+        items |= {f"{model}: {asked}": row for asked, row in of_items(world, whole, cold).items()}
     shares = [
-        users[f"id_dropout {dropout:g}: held out, {EVENTS[-1]} events"]["recall@20"]["value"]
-        / max(users[f"id_dropout {dropout:g}: the same in training"]["recall@20"]["value"], 1e-9)
-        for dropout in DROPOUTS
+        users[f"{model}: held out, {EVENTS[-1]} events"]["recall@20"]["value"]
+        / max(users[f"{model}: the same in training"]["recall@20"]["value"], 1e-9)
+        for model in MODELS
     ]
     return Result(
         name="accuracy",
@@ -191,7 +207,7 @@ def run(options: Options) -> Result:
         details={
             "data_set": "cold",
             "tables": [table("Held-out users", users), table("Held-out films", items)],
-            "settings": {"id_dropout": DROPOUTS, "held_out": HELD_OUT, "later": LATER},
+            "settings": {**MODELS, "drawn": {"held_out": HELD_OUT, "later": LATER}},
             "how": HOW,
         },
     )
@@ -242,25 +258,26 @@ def item_sources(recommender: Recommender) -> tuple[str, ...]:
     return recommender.bundle.encoders[Side.ITEM].sources
 
 
-def trained(world: World, base: Path, dropout: float, options: Options, *, whole: bool) -> Recommender:
+def trained(world: World, base: Path, model: str, options: Options, *, whole: bool) -> Recommender:
     """The bundle of one training, of everything or without what is held out."""
     name = "whole" if whole else "cold"
-    say(f"{name}, id_dropout {dropout:g}:")
+    say(f"{model}, {name}:")
     tables = base / name
     if not tables.is_dir():
         with whole_folder(tables) as draft:
             world.write(draft, whole)
-    run = Run(recipe_of(tables, dropout, options), base / f"{name}-{dropout:g}", Terminal())
+    place = base / f"{name}-{list(MODELS).index(model)}"
+    run = Run(recipe_of(tables, MODELS[model], options), place, Terminal())
     run.walk("export")
     return run.recommender()
 
 
-def recipe_of(tables: Path, dropout: float, options: Options) -> Recipe:
-    """Retrieval of recipes/movielens_1m.toml."""
+def recipe_of(tables: Path, settings: Mapping[str, Any], options: Options) -> Recipe:
+    """Retrieval of recipes/movielens_1m.toml with other settings."""
     recipe = load_recipe(RECIPES / "movielens_1m.toml", data_dir=tables)
     values = recipe.model_dump(mode="json", by_alias=True, exclude_none=True)
     small = {"epochs": 1} if options.quick else {}
-    retrieval = {**values["retrieval"], **small, "model": {**values["retrieval"]["model"], "id_dropout": dropout}}
+    retrieval = {**values["retrieval"], **settings, **small}
     left = {name: section for name, section in values.items() if name != "ranking"}
     return Recipe.model_validate({**left, "seed": options.seed, "retrieval": retrieval})
 

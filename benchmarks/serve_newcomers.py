@@ -13,7 +13,7 @@ import numpy.typing as npt
 import orjson
 import pyarrow as pa
 
-from benchmarks.accuracy_cold import DROPOUTS, Asked, World, trained, trainings
+from benchmarks.accuracy_cold import FORGETFUL, Asked, World, trained, trainings
 from benchmarks.accuracy_data import movielens_files
 from benchmarks.harness import Goal, Options, all_met, at_least
 from benchmarks.load import closed_loop
@@ -69,7 +69,7 @@ def _folds(options: Options) -> range:
 
 def _of_fold(world: World, base: Path, options: Options) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
     """metric_U of the service's lists and of the most popular items, of one tenth of the users."""
-    recommender = trained(world, base, DROPOUTS[-1], options, whole=False)
+    recommender = trained(world, base, FORGETFUL, options, whole=False)
     asked = Asked.of(world, world.new_users, new_items=False)
     told_U = values(asked, lists_of_service(asked, recommender, options))
     return told_U, values(asked, popular_lists(asked, recommender))
