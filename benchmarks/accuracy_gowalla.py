@@ -32,16 +32,18 @@ PUBLISHED: Mapping[str, Published] = {
     "two-tower (YouTubeNet)": Published(values=(0.1754, 0.1473), source=BARS),
     "LightGCN": Published(values=(0.1820, 0.1547), source=BARS),
     "GF-CF": Published(values=(0.1849, 0.1518), source="Shen et al., CIKM 2021"),
+    "BSPM": Published(values=(0.1920, 0.1597), source="Choi et al., SIGIR 2023"),
     "UltraGCN": Published(values=(0.1862, 0.1580), source="Mao et al., CIKM 2021; its epoch was chosen on test"),
     "SimpleX": Published(values=(0.1872, 0.1557), source="Mao et al., CIKM 2021; its epoch was chosen on test"),
 }
 GOALS = {"the best of any published": (0.1872, 0.1580)}
 NEIGHBOURS = tuple(
     {"model": {"similarity": similarity, "neighbours": neighbours}}
-    for similarity, neighbours in itertools.product(("cosine", "normalised", "tfidf", "bm25"), (10, 50, 200))
+    for similarity, neighbours in itertools.product(("cosine", "normalised", "tfidf", "bm25"), (200, 1000, 5000))
 )
-"""What is tried of the nearest items: places are alike by few others, so that small neighbourhoods may do better."""
-FILTER = Entry(retrieval={"model": {"name": "graph_filter"}})
+FILTER = Entry(retrieval={"model": {"name": "graph_filter", "keep": 10_000}})
+SHARPENED = {"name": "graph_filter", "rank": 448, "alpha": 0.2, "sharpening": 2.5, "order": 4, "keep": 0}
+"""As its authors ran it on this log: jeongwhanchoi/BSPM, README.md."""
 TOWERS = {"epochs": 100, "batch_size": 1024, "patience": 5}
 ENTRIES: Mapping[str, Entry] = {
     "popularity": replace(POPULARITY, beside="ItemPop"),
@@ -49,8 +51,9 @@ ENTRIES: Mapping[str, Entry] = {
     "user_knn": USER_KNN,
     "ease": replace(ease(100, 250, 500), beside="EASE"),
     "als": ALS,
-    "graph_filter": trying(FILTER, "alpha", (0.1, 0.2, 0.3, 0.4), beside="GF-CF"),
-    "graph_filter+sharpening": trying(FILTER, "sharpening", (0.5, 1, 1.5, 2, 2.5)),
+    "graph_filter+gf-cf": trying(FILTER, "alpha", (0.3,), beside="GF-CF"),
+    "graph_filter": trying(FILTER, "alpha", (0.05, 0.1, 0.2)),
+    "graph_filter+bspm": Entry(retrieval={"model": SHARPENED}, beside="BSPM"),
     "matrix_factorization": Entry(
         retrieval={
             **TOWERS,
