@@ -22,7 +22,7 @@ from benchmarks.accuracy_choice import refuse
 from benchmarks.accuracy_data import RECIPES, contents, movielens_files
 from benchmarks.accuracy_lists import DECIDES_ALONG
 from benchmarks.accuracy_parts import code
-from benchmarks.accuracy_rows import ADAM
+from benchmarks.accuracy_rows import ADAM, FALLING
 from benchmarks.accuracy_table import table
 from benchmarks.harness import Options, say
 from benchmarks.result import Result
@@ -50,8 +50,9 @@ EVENTS = (0, 1, 5, 20)
 TOWERS: Mapping[str, Any] = {"name": "two_tower", "dim": 64, "embedding_dim": 64}
 SEQUENCES: Mapping[str, Any] = {
     **ADAM,
-    "epochs": 30,
-    "patience": 3,
+    **FALLING,
+    "epochs": 10,
+    "patience": 10,
     "batch_size": 128,
     "history": 100,
     "negatives": {"source": "uniform", "count": 512},

@@ -13,6 +13,8 @@ ADAM: Mapping[str, Any] = {
     "dense": {"name": "adam", "lr": 1e-3},
 }
 """Of [retrieval]: how the papers train their sequence models."""
+FALLING: Mapping[str, Any] = {"schedule": {"decay": "cosine"}}
+"""Of [retrieval]: rates fall to 0 by the last epoch, so that few epochs are enough."""
 POPULARITY = Entry(retrieval={"model": {"name": "popularity"}})
 ITEM_KNN = Entry(
     retrieval={"model": {"name": "item_knn"}},
