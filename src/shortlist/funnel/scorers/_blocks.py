@@ -20,7 +20,7 @@ from shortlist.index.best import Best
 
 BLOCK_SCORES = 2**20
 """Scores held at once, whatever the catalogue's size."""
-_SUMS = 2**17
+_SUMS = 2**15
 """Sums of sparse rows made at once: what is gathered for them stays in the cache, up to 2.5 times as fast."""
 _MOST_REQUESTS = 512
 
