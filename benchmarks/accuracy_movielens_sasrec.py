@@ -23,7 +23,7 @@ PUBLISHED: Mapping[str, Published] = {
 }
 GOALS = {"SASRec+ with 3000 negatives": PUBLISHED["SASRec+, 3000 negatives"].values}
 SAMPLED = {"source": "uniform", "count": 3000}
-TRAINED = {**FALLING, "epochs": 40, "batch_size": 128, "patience": 40, "history": 200}
+TRAINED = {**FALLING, "epochs": 25, "batch_size": 32, "patience": 25, "history": 200}
 ENTRIES: Mapping[str, Entry] = {
     "popularity": POPULARITY,
     "item_knn": ITEM_KNN,
