@@ -106,6 +106,7 @@ def compare(comparison: Comparison, options: Options) -> Result:
             "data_set": comparison.data_set,
             "tables": _tables(comparison, rows),
             "settings": {name: row["settings"] for name, row in rows.items()},
+            "left_out": [name for name in comparison.entries if name not in rows],
             "how": (*comparison.how, HOW.format(comparison.metrics[-1])),
         },
     )

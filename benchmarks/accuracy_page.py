@@ -40,6 +40,7 @@ def _section(title: str, result: Mapping[str, Any]) -> str:
     for shown in details["tables"]:
         lines += [f"{shown['title']}:", "", _rows(shown["rows"])]
     lines += [f"- {name} could not be measured: {why}\n" for name, why in details.get("failed", {}).items()]
+    lines += [f"Not run: {', '.join(details['left_out'])}.\n"] if details.get("left_out") else []
     lines += [goals_table(result["goals"])] if result["goals"] else []
     lines += [f"{paragraph}\n" for paragraph in details["how"]]
     if details.get("peers_versions"):

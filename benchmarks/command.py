@@ -11,11 +11,11 @@ import json
 import os
 import shlex
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from benchmarks.harness import ONE_THREAD, Options, machine, number, versions
+from benchmarks.harness import ONE_THREAD, Options, machine, number, say, versions
 from benchmarks.result import Result
 from shortlist.core.errors import UserError
 from shortlist.core.suggest import did_you_mean
@@ -166,11 +166,19 @@ def _run(asked: argparse.Namespace, given: Sequence[str]) -> int:
         return 0 if result.passed else 1
     facts = stamped(result, options, given)
     print(json.dumps(facts, allow_nan=False))
-    if not options.quick and options.models is None and options.peers is None:
-        PERFORMANCE.mkdir(parents=True, exist_ok=True)
-        path = PERFORMANCE / ("-".join([asked.name, *options.arguments]) + ".json")
-        path.write_text(json.dumps(facts, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    if not options.quick:
+        _keep(facts, "-".join([asked.name, *options.arguments]), whole=options.models is None and options.peers is None)
     return 0 if result.passed else 1
+
+
+def _keep(facts: Mapping[str, Any], name: str, *, whole: bool) -> None:
+    """Write a result where `report` reads it; a part of one does not take the place of what is there."""
+    path = PERFORMANCE / f"{name}.json"
+    if not whole and path.exists():
+        say(f"{path} stays: it may have more than --models and --peers name. Remove it to keep this one")
+        return
+    PERFORMANCE.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(facts, indent=2, allow_nan=False) + "\n", encoding="utf-8")
 
 
 def _refuse_unless_for(benchmark: str, option: str) -> None:

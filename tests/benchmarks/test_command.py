@@ -92,6 +92,18 @@ def test_the_command_that_is_kept_names_no_folder_of_the_machine(given: list[str
     assert " ".join(kept).replace("=", " ") == "accuracy adult --data DATA --seeds 2"
 
 
+def test_a_part_of_a_comparison_does_not_take_the_place_of_one(
+    made_up: dict[str, object], capfd: pytest.CaptureFixture[str]
+) -> None:
+    performance = made_up["performance"]
+    assert isinstance(performance, Path)
+    for rows, whole in ((1, False), (2, False), (3, True), (4, False)):
+        command._keep({"rows": rows}, "accuracy-some", whole=whole)
+        kept = json.loads((performance / "accuracy-some.json").read_text())
+        assert kept["rows"] == (1 if rows < 3 else 3)
+    assert "accuracy-some.json stays: it may have more" in capfd.readouterr().err
+
+
 def test_nothing_of_a_quick_run_is_kept(made_up: dict[str, object], capfd: pytest.CaptureFixture[str]) -> None:
     assert command.main(["made_up", "--json", "--quick"]) == 0
     assert json.loads(capfd.readouterr().out)["quick"] is True
