@@ -37,9 +37,15 @@ PUBLISHED: Mapping[str, Published] = {
     "SimpleX": Published(values=(0.1872, 0.1557), source="Mao et al., CIKM 2021; its epoch was chosen on test"),
 }
 GOALS = {"the best of any published": (0.1872, 0.1580)}
-NEIGHBOURS = tuple(
-    {"model": {"similarity": similarity, "neighbours": neighbours}}
-    for similarity, neighbours in itertools.product(("cosine", "normalised", "tfidf", "bm25"), (200, 1000, 5000))
+NEIGHBOURS = (
+    *(
+        {"model": {"similarity": similarity, "neighbours": neighbours}}
+        for similarity, neighbours in itertools.product(("cosine", "normalised", "tfidf", "bm25"), (200, 1000, 5000))
+    ),
+    *(
+        {"model": {"similarity": "normalised", "neighbours": 1000, "asymmetry": asymmetry}}
+        for asymmetry in (0.4, 0.6, 0.7, 0.8, 0.9)
+    ),
 )
 FILTER = Entry(retrieval={"model": {"name": "graph_filter", "keep": 10_000}})
 SHARPENED = {"name": "graph_filter", "rank": 448, "alpha": 0.2, "sharpening": 2.5, "order": 4, "keep": 0}
@@ -55,6 +61,10 @@ ENTRIES: Mapping[str, Entry] = {
     "graph_filter+gf-cf": trying(FILTER, "alpha", (0.3,), beside="GF-CF"),
     "graph_filter": trying(FILTER, "alpha", (0.05, 0.1, 0.2)),
     "graph_filter+bspm": Entry(retrieval={"model": SHARPENED}, beside="BSPM"),
+    "graph_filter+sharpening": Entry(
+        retrieval={"model": SHARPENED},
+        choices=tuple({"model": {"alpha": alpha, "sharpening": time}} for alpha, time in ((0.1, 1.5), (0.1, 2.5))),
+    ),
     "matrix_factorization": Entry(
         retrieval={**TRAINED, "model": {"name": "matrix_factorization", "dim": 64, "temperature": 0.1}},
         beside="MF-BPR",
