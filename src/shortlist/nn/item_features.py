@@ -19,7 +19,7 @@ from shortlist.schema import Column, Inputs
 
 
 class ItemFeatures(nn.Module):
-    """A vector for an item's features, of candidates and of past events alike.
+    """A vector for an item's features, of candidates and of past events alike: the sum of those of its values.
 
     Candidates bring their features. Of a past event only the id comes, so the features of all items stand in buffers, a
     row for each of the item id column. They are no weights: they are told again when a model is loaded, and become a
@@ -42,7 +42,9 @@ class ItemFeatures(nn.Module):
             )
         self.bags = inputs.bags
         self.featuriser = Featuriser(inputs, settings.model_copy(update={"compress": {}}))
-        self.projected = nn.Linear(self.featuriser.width, settings.embedding_dim, bias=False)
+        self.numbers = nn.Linear(len(inputs.numbers), settings.embedding_dim, bias=False) if inputs.numbers else None
+        if self.numbers is not None:
+            nn.init.normal_(self.numbers.weight, std=settings.embedding_std)
         unknown_F = torch.tensor([column.offset for column in inputs.fields], dtype=torch.int32)
         self.register_buffer("ids_SF", unknown_F.repeat(item.size, 1), persistent=False)
         self.register_buffer("numbers_SN", torch.zeros(item.size, len(inputs.numbers)), persistent=False)
@@ -73,9 +75,7 @@ class ItemFeatures(nn.Module):
 
     def forward(self, items: Batch) -> Tensor:
         """vector_BD of candidates."""
-        ids_BF = items.ids_BF[:, self.places]
-        vector_BD: Tensor = self.projected(self.featuriser(replace(items, ids_BF=ids_BF)))
-        return vector_BD
+        return self._summed(replace(items, ids_BF=items.ids_BF[:, self.places]))
 
     def of_events(self, events: Bag) -> Tensor:
         """vector_ULD of past events; 0 beyond them."""
@@ -90,8 +90,15 @@ class ItemFeatures(nn.Module):
             for number, column in enumerate(self.bags)
         }
         batch = Batch(self.ids_SF.index_select(0, row_B), self.numbers_SN.index_select(0, row_B), bags)
-        vector_ULD: Tensor = self.projected(self.featuriser(batch)).unflatten(0, row_UL.shape)
+        vector_ULD: Tensor = self._summed(batch).unflatten(0, row_UL.shape)
         return vector_ULD * mask_UL[..., None]
+
+    def _summed(self, batch: Batch) -> Tensor:
+        """vector_BD: a feature learns as an id does, for its vector is added as it is."""
+        vector_BD = self.featuriser.vectors(batch).sum(1)
+        if self.numbers is not None:
+            vector_BD = vector_BD + self.numbers(batch.numbers_BN)
+        return vector_BD
 
     def _padding(self, events: Bag, mask_UL: Tensor) -> Tensor | int:
         """What stands beyond the events: in training one that the batch has, so that no other rows are touched."""
