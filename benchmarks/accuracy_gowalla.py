@@ -63,7 +63,10 @@ ENTRIES: Mapping[str, Entry] = {
     "graph_filter+bspm": Entry(retrieval={"model": SHARPENED}, beside="BSPM"),
     "graph_filter+sharpening": Entry(
         retrieval={"model": SHARPENED},
-        choices=tuple({"model": {"alpha": alpha, "sharpening": time}} for alpha, time in ((0.1, 1.5), (0.1, 2.5))),
+        choices=tuple(
+            {"model": {"alpha": alpha, "sharpening": time}}
+            for alpha, time in ((0.1, 1.5), (0.1, 2.5), (0.1, 3.5), (0.05, 2.5))
+        ),
     ),
     "matrix_factorization": Entry(
         retrieval={**TRAINED, "model": {"name": "matrix_factorization", "dim": 64, "temperature": 0.1}},
