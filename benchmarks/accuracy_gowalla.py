@@ -64,8 +64,7 @@ ENTRIES: Mapping[str, Entry] = {
     "graph_filter+sharpening": Entry(
         retrieval={"model": SHARPENED},
         choices=tuple(
-            {"model": {"alpha": alpha, "sharpening": time}}
-            for alpha, time in ((0.1, 1.5), (0.1, 2.5), (0.1, 3.5), (0.05, 2.5))
+            {"model": {"alpha": alpha, "sharpening": time}} for alpha, time in ((0.1, 1.5), (0.1, 2.5), (0.1, 3.5))
         ),
     ),
     "matrix_factorization": Entry(
