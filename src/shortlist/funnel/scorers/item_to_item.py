@@ -1,6 +1,7 @@
 """From the items of a history to all items: neighbours, EASE, graph filters.
 
-Legend: Q requests of one block, I item rows, J items of the dense part, R rank, P pairs of a request and an item.
+Legend: Q requests of one block, I item rows, J items of the dense part, R rank, P pairs of a request and an item, S
+sums of sparse rows, K candidates.
 """
 
 from __future__ import annotations
