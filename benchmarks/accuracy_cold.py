@@ -73,10 +73,11 @@ LIKED = 4
 Bools = npt.NDArray[np.bool_]
 HOW = (
     f"A tenth of the users and a tenth of the films are drawn by the seed. Of each user the last {LATER:.0%} of the "
-    "ratings are kept from every training; those of 4 and 5 stars among them are the truth. The two-tower model of "
-    "recipes/movielens_1m.toml is trained twice: on everything before, and without the drawn users and films, whose "
-    "ratings and rows in the tables of users and films are left out. Retrieval alone answers, ranking the whole "
-    "catalogue; what a user rated before is left out of lists and truth. One seed; intervals are 95 %, over users.",
+    "ratings are kept from every training; those of 4 and 5 stars among them are the truth. Each model is trained "
+    "twice, with what [retrieval] of recipes/movielens_1m.toml says but for its own settings: on everything before, "
+    "and without the drawn users and films, whose ratings and rows in the tables of users and films are left out. "
+    "Retrieval alone answers, ranking the whole catalogue; what a user rated before is left out of lists and truth. "
+    "One seed; intervals are 95 %, over users.",
     "Users: a held-out user is asked for by gender, age, occupation and zip code, and by the last 0 to 20 ratings; the "
     "same users when they were in training are asked for by their id. Lists and truth are of the films in training.",
     "Films: held-out films are added to the finished bundle from year and genres with `Recommender.with_items`. Users "

@@ -42,7 +42,7 @@ HOW = (
     "the test sessions is to be foretold from those before it, of all goods, those of the session among them. hit@20 "
     "is what they call P@20. The last tenth of the training sessions is for validation; the settings and the number "
     "of epochs that are best on it are then trained once on all training sessions, and the test is measured once a "
-    "seed.",
+    "seed. The width, the one block and the 8 epochs of `sasrec` were set by hand, by its first epochs on validation.",
 )
 
 
