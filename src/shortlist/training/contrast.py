@@ -36,10 +36,14 @@ from shortlist.nn.batch import Batch, tensor
 from shortlist.nn.ranks import rank, together, total, world
 from shortlist.recipe.retrieval import Retrieval
 
-CHUNK = 2**22
+CHUNK = 2**20
 """Numbers of scores, or of gathered vectors, that are made at once: what a processor's cache holds."""
+ROWS = 128
+"""Products of fewer rows than this are slow: of a large catalogue that many are taken at once ..."""
+LARGEST_CHUNK = 2**22
+"""... as long as their scores are no more than this."""
 CHUNK_OF_GPU = 2**27
-"""The same on a GPU, which is slow at little things."""
+"""Numbers that are made at once on a GPU, which is slow at little things."""
 
 RowLoss = Callable[[Tensor, Tensor], Tensor]
 """loss_P of positive_P and negative_PM."""
@@ -165,8 +169,7 @@ class Contrast:
         Encodes the batch's distinct items once, by `model.candidate`. The scores are made some rows at a time.
         """
         vectors_CD = together(self.model.candidate(drawn.items))[: drawn.count]
-        chunk = CHUNK_OF_GPU if query_PD.device.type == "cuda" else CHUNK
-        size = max(chunk // drawn.negatives.width(query_PD.shape[1]), 1)
+        size = _rows_at_once(drawn.negatives.width(query_PD.shape[1]), query_PD.device)
         # In float32, also of a model that computes its vectors in a lower precision.
         with torch.autocast(query_PD.device.type, enabled=False):
             part = partial(self._part, drawn)
@@ -276,6 +279,13 @@ def _row_loss(settings: Retrieval, model: RetrievalModel, draws: ItemDraws) -> R
         f'retrieval.loss = "{settings.loss}" learns from rows one by one, and {settings.model.name} from sequences of '
         'what was chosen. Set loss = "softmax", or another model.'
     )
+
+
+def _rows_at_once(width: int, device: torch.device) -> int:
+    """Of how many rows the scores are made at once, each of which takes `width` numbers."""
+    if device.type == "cuda":
+        return max(CHUNK_OF_GPU // width, 1)
+    return max(CHUNK // width, min(ROWS, LARGEST_CHUNK // width), 1)
 
 
 def _some_rows_at_a_time(query_PD: Tensor, vectors_CD: Tensor, part: Part, size: int) -> Tensor:
