@@ -79,6 +79,28 @@ def test_killed_and_gone_on_with(
 
 @needs_torchrec
 @pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_parts_of_vectors_are_of_so_many_processes(shop: Path, tmp_path: Path) -> None:
+    """Each part has a rate of its own: what two processes began is no beginning for one."""
+    by_columns = 'sharding = "column_wise"'
+    threading.Thread(target=kill_second_once_it_trains, args=(tmp_path / "cut",), daemon=True).start()
+    with pytest.raises(EnvironmentFault, match=r"process 2 of 2 was ended by SIGKILL"):
+        run_stages(recipe(shop, 2, f"checkpoint_seconds = 0.0\n{by_columns}"), tmp_path / "cut", Silent(), "train")
+    said: list[str] = []
+
+    class Heard(Silent):
+        def say(self, stage: str, message: str) -> None:
+            said.append(message)
+
+    run_stages(recipe(shop, 1, by_columns), tmp_path / "cut", Heard(), "train")
+    run_stages(recipe(shop, 1, by_columns), tmp_path / "alone", Silent(), "train")
+
+    assert "begun before with other settings or data: its checkpoints were removed" in said
+    np.testing.assert_array_equal(curve(tmp_path / "cut"), curve(tmp_path / "alone"))
+
+
+@needs_torchrec
+@pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_what_is_served_is_that_of_tables_in_memory(shop: Path, tmp_path: Path) -> None:
     """A retrieval model and a ranker, through export and its comparison, to the metrics of the bundle."""

@@ -182,7 +182,7 @@ class _Stage:
             "model": f"{self.settings.model.name}-{fingerprint(weights)}",
             "precision": precision.name,
             "recipe": fingerprint(recipe),
-            **({"sharding": f"column_wise, {world()} processes"} if by_columns else {}),
+            "sharding": f"column_wise, {world()} processes" if by_columns else "whole rows",
         }
 
 
