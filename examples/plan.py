@@ -6,7 +6,8 @@
 
 A stage takes as long as its slowest resource, as if all of them were busy at once: a lower bound, without waiting for
 machines, stragglers or failures. Rates of a core are read from docs/performance/*.json; numbers that nobody measured
-here are marked as assumptions, and each of them can be put in on the command line.
+here are marked as assumptions, and each of them can be put in on the command line. Rows of parted tables are taken to
+be dealt out in turn, row r to process r mod N, so that every process has as many of those that are asked for.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from typing import Any
 
 PERFORMANCE = Path(__file__).resolve().parent.parent / "docs" / "performance"
 FLOAT = 4
+CHECKPOINTS = 4
+"""On the disk at once: the two that are kept, the best one, and the one that is being written."""
 ASSUMED = "assumption"
 
 
@@ -38,13 +41,16 @@ class Plan:
     items: float = _number(1e7, "items of the catalogue")
     events: float = _number(1e10, "events of the log")
     event_bytes: float = _number(60, f"of an event as it is read ({ASSUMED})")
-    id_bytes: float = _number(40, f"of an id with its count, on its way to the driver ({ASSUMED})")
+    id_bytes: float = _number(40, "of an id with its four counts on its way to the driver; a text is longer")
     table_bytes: float = _number(1e12, "of all embeddings")
     dim: float = _number(64, "of an embedding")
     lookups: float = _number(40, "embeddings that a sample looks up")
     layers: str = field(default="1024,512,256", metadata={"about": "widths of the ranker's network"})
     positives: float = _number(0.3, "share of the events that the ranker learns from")
     negatives: float = _number(4, "beside each of them")
+    draws_per_s: float = _number(
+        1.4e6, "negatives that a process draws, by popularity, 1M items, 100 events a user (docs/scale.md)"
+    )
     epochs: float = _number(1, "passes over the samples")
     batch: float = _number(65_536, "samples of a step")
     requests_per_s: float = _number(20_000, "that the service answers at its peak")
@@ -52,7 +58,9 @@ class Plan:
     cores: float = _number(32, "of a host")
     network: float = _number(3.1e9, f"bytes a second of a host, 25 Gbit/s ({ASSUMED})")
     store: float = _number(1.5e9, f"bytes a second between a host and the object store ({ASSUMED})")
-    spark: float = _number(0.5, f"share of a core's rate on one machine that is left on Spark ({ASSUMED})")
+    disk: float = _number(2e9, f"bytes a second of a host's own disk ({ASSUMED})")
+    spark: float = _number(151 / 713, "rate of a core on Spark beside DuckDB's (docs/scale.md)")
+    scratch_bytes: float = _number(175, "of an event on the executors' disks, 16.3 GiB for 100M (docs/scale.md)")
     vocabulary_per_s: float = _number(1e6, f"ids a second that the driver numbers ({ASSUMED})")
     gpus: float = _number(16, "that train")
     gpu_memory: float = _number(141e9, "bytes (NVIDIA H200 data sheet)")
@@ -61,7 +69,6 @@ class Plan:
     gpu_share: float = _number(0.3, f"of its FLOPs that layers of this size reach ({ASSUMED})")
     gpu_lookup_share: float = _number(0.5, f"of its bandwidth that scattered rows reach ({ASSUMED})")
     gpu_network: float = _number(50e9, f"bytes a second of a GPU, 400 Gbit/s ({ASSUMED})")
-    gpu_cores: float = _number(12, f"CPU cores beside each GPU ({ASSUMED})")
     core_hour: float = _number(0.05, f"price ({ASSUMED})")
     gpu_hour: float = _number(5.0, f"price ({ASSUMED})")
 
@@ -133,7 +140,9 @@ def stages(plan: Plan, rates: Rates) -> list[Stage]:
         _vocabularies(plan, cpu_hour),
         _training(plan, rates),
         _checkpoint(plan),
+        _export(plan),
         _index(plan, rates, plan.cores * plan.core_hour),
+        _sending(plan, cpu_hour),
         _scoring(plan, rates, all_cores, cpu_hour),
     ]
 
@@ -141,12 +150,15 @@ def stages(plan: Plan, rates: Rates) -> list[Stage]:
 def _prepare(plan: Plan, rates: Rates, cores: float, per_hour: float) -> Stage:
     """Every event is read, sent to the executor that has its user, sorted, encoded and written."""
     read, written = plan.events * plan.event_bytes, plan.events * rates.prepared_bytes
+    scratch = plan.events * plan.scratch_bytes
     seconds = {
         "cores": plan.events / (rates.prepare_rows * plan.spark * cores),
         "network": read * (1 - 1 / plan.hosts) / (plan.hosts * plan.network),
         "object store": (read + written) / (plan.hosts * plan.store),
+        "scratch": 2 * scratch / (plan.hosts * plan.disk),
     }
-    return Stage("prepare", seconds, per_hour, bytes=read + written)
+    note = f"{_bytes(scratch / plan.hosts)} of scratch a host"
+    return Stage("prepare", seconds, per_hour, bytes=read + written, note=note)
 
 
 def _vocabularies(plan: Plan, per_hour: float) -> Stage:
@@ -160,8 +172,13 @@ def _vocabularies(plan: Plan, per_hour: float) -> Stage:
 
 
 def _training(plan: Plan, rates: Rates) -> Stage:
-    """One pass of the ranker: products, look-ups, the exchange of looked-up vectors, and the rows from the shards."""
-    samples = plan.events * plan.positives * (1 + plan.negatives) * plan.epochs
+    """All passes of the ranker: products, look-ups, the exchange of looked-up vectors, and what the loader does.
+
+    More GPUs change nothing for two of them: each process draws the negatives of the whole batch, in one thread, and
+    reads all shards, which the processes of a host do together.
+    """
+    positives = plan.events * plan.positives * plan.epochs
+    samples = positives * (1 + plan.negatives)
     weights = _weights(plan)
     vectors = samples * plan.lookups * plan.dim * FLOAT
     flops = samples * 6 * weights
@@ -172,7 +189,9 @@ def _training(plan: Plan, rates: Rates) -> Stage:
         # Vectors there and gradients back, but for the share of its own.
         "all-to-all": 2 * vectors * (1 - 1 / plan.gpus) / (plan.gpus * plan.gpu_network),
         "all-reduce": samples / plan.batch * 2 * weights * FLOAT * (1 - 1 / plan.gpus) / plan.gpu_network,
-        "loader": samples / (rates.loader_rows * plan.gpus * plan.gpu_cores),
+        "rows": samples / (rates.loader_rows * plan.gpus),
+        "negatives": positives * plan.negatives / plan.draws_per_s,
+        "shards": plan.events * rates.prepared_bytes * plan.epochs / plan.store,
     }
     # A row's accumulator is one number.
     held = plan.table_bytes * (1 + 1 / plan.dim)
@@ -185,7 +204,15 @@ def _checkpoint(plan: Plan) -> Stage:
     """All tables and accumulators to the object store, from the hosts of the GPUs, eight to a host."""
     written = plan.table_bytes * (1 + 1 / plan.dim)
     seconds = {"object store": written / (math.ceil(plan.gpus / 8) * plan.store)}
-    return Stage("a checkpoint", seconds, plan.gpus * plan.gpu_hour, bytes=written)
+    note = f"{_bytes(CHECKPOINTS * written)} for {CHECKPOINTS} at once"
+    return Stage("a checkpoint", seconds, plan.gpus * plan.gpu_hour, bytes=written, note=note)
+
+
+def _export(plan: Plan) -> Stage:
+    """The first process alone copies the tables out of a checkpoint, then into the bundle, and hashes that twice."""
+    moved = (2 + 2 + 2) * plan.table_bytes
+    note = f"{_bytes(2 * plan.table_bytes)} beside the checkpoints"
+    return Stage("export", {"object store": moved / plan.store}, plan.gpus * plan.gpu_hour, bytes=moved, note=note)
 
 
 def _index(plan: Plan, rates: Rates, per_hour: float) -> Stage:
@@ -196,6 +223,17 @@ def _index(plan: Plan, rates: Rates, per_hour: float) -> Stage:
     held = plan.items * plan.dim * FLOAT
     on_one = flops / (rates.flops * rates.search_share * plan.cores)
     return Stage("index", {"cores of one host": on_one}, per_hour, bytes=held, flops=flops)
+
+
+def _sending(plan: Plan, per_hour: float) -> Stage:
+    """The driver reads the bundle for its hashes and again to write the archive; each host fetches and unpacks it."""
+    seconds = {
+        "object store": (3 + 1) * plan.table_bytes / plan.store,
+        # The archive written, read again, and its files written.
+        "disk": 3 * plan.table_bytes / plan.disk,
+    }
+    note = f"{_bytes(2 * plan.table_bytes)} on each host"
+    return Stage("send the bundle", seconds, per_hour, bytes=(3 + plan.hosts) * plan.table_bytes, note=note)
 
 
 def _scoring(plan: Plan, rates: Rates, cores: float, per_hour: float) -> Stage:
@@ -211,6 +249,11 @@ def _scoring(plan: Plan, rates: Rates, cores: float, per_hour: float) -> Stage:
 def serving_cores(plan: Plan, rates: Rates) -> float:
     """Cores that answer the peak, each of them busy for six tenths of the time; the search is not counted."""
     return plan.requests_per_s * rates.request_s / 0.6
+
+
+def hottest(plan: Plan) -> float:
+    """The first item's share of the look-ups of items, if the n-th is asked for 1/n times as often (Zipf)."""
+    return 1 / (math.log(plan.items) + 0.5772)
 
 
 def _weights(plan: Plan) -> float:
@@ -235,6 +278,7 @@ def shown(plan: Plan, rates: Rates) -> str:
     cores = serving_cores(plan, rates)
     lines.append(f"\nall of it: {_duration(sum(stage.wall_s for stage in found))}, {total:,.0f}")
     lines.append(f"serving {plan.requests_per_s:,.0f} requests a second: {cores:,.0f} cores beside the search")
+    lines.append(f"the hottest item: {hottest(plan):.1%} of the look-ups of items")
     return "\n".join(lines)
 
 

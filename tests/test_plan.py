@@ -24,13 +24,16 @@ SMALL = Plan(
     layers="20,5",
     positives=0.5,
     negatives=3,
+    draws_per_s=300,
     epochs=2,
     batch=100,
     hosts=2,
     cores=5,
     network=1000,
     store=500,
+    disk=1000,
     spark=0.5,
+    scratch_bytes=20,
     gpus=4,
     gpu_memory=5000,
     gpu_bandwidth=1e6,
@@ -38,7 +41,6 @@ SMALL = Plan(
     gpu_flops=1e7,
     gpu_share=0.1,
     gpu_network=1e5,
-    gpu_cores=2,
     core_hour=1,
     gpu_hour=3,
 )
@@ -50,10 +52,11 @@ def stage(name: str, plan: Any = SMALL) -> Any:
 
 
 def test_preparing() -> None:
-    """10,000 rows at 50 a second on each of 10 cores; half of 500 kB between two hosts; 800 kB at the store."""
+    """10,000 rows at 50 a second on each of 10 cores; half of 500 kB between two hosts; 800 kB at the store; 200 kB of
+    scratch, written and read."""
     prepare = stage("prepare")
 
-    assert prepare.seconds == pytest.approx({"cores": 20, "network": 125, "object store": 800})
+    assert prepare.seconds == pytest.approx({"cores": 20, "network": 125, "object store": 800, "scratch": 200})
     assert (prepare.bottleneck, prepare.wall_s) == ("object store", 800)
     assert prepare.cost == pytest.approx(800 / 3600 * 10)
 
@@ -70,12 +73,38 @@ def test_training() -> None:
             "table rows": 3 * vectors / 2e6,
             "all-to-all": 2 * vectors * 0.75 / 4e5,
             "all-reduce": 400 * 2 * 905 * 4 * 0.75 / 1e5,
-            "loader": 5,
+            "rows": 10,
+            "negatives": 100,
+            "shards": 1200,
         }
     )
-    assert train.bottleneck == "products"
+    assert train.bottleneck == "shards"
     assert train.note == "tables need 3 GPUs"
     assert stage("train", replace(SMALL, table_bytes=80_000)).note == "tables need 22 GPUs, 4 are there"
+
+
+def test_more_gpus_draw_and_read_no_less() -> None:
+    few, many = stage("train").seconds, stage("train", replace(SMALL, gpus=40)).seconds
+
+    assert many["rows"] == few["rows"] / 10
+    assert (many["negatives"], many["shards"]) == (few["negatives"], few["shards"])
+
+
+def test_what_is_done_with_the_tables_after_training() -> None:
+    """8,000 bytes of weights at 500 a second, and an accumulator to ten numbers in checkpoints alone."""
+    checkpoint, export, sending = stage("a checkpoint"), stage("export"), stage("send the bundle")
+
+    assert checkpoint.seconds == pytest.approx({"object store": 17.6})
+    assert checkpoint.note == "35.2 kB for 4 at once"
+    assert export.seconds == pytest.approx({"object store": 96})
+    assert sending.seconds == pytest.approx({"object store": 64, "disk": 24})
+    assert (sending.bytes, sending.note) == (40_000, "16 kB on each host")
+
+
+def test_the_hottest_item() -> None:
+    exact = 1 / sum(1 / place for place in range(1, 101))
+
+    assert MADE["hottest"](SMALL) == pytest.approx(exact, rel=1e-2)
 
 
 def test_one_gpu_sends_nothing() -> None:
@@ -90,10 +119,17 @@ def test_scoring_and_serving() -> None:
     assert MADE["serving_cores"](replace(SMALL, requests_per_s=120), MEASURED) == pytest.approx(2)
 
 
+def test_the_page_shows_what_the_command_prints(capsys: pytest.CaptureFixture[str]) -> None:
+    MADE["main"]([])
+    page = (FILE.parent.parent / "docs" / "scale.md").read_text()
+
+    assert capsys.readouterr().out in page
+
+
 def test_the_command_shows_every_stage_from_published_rates(capsys: pytest.CaptureFixture[str]) -> None:
     MADE["main"](["--users", "2e6", "--gpus", "1"])
     shown = capsys.readouterr().out
 
-    for name in ("prepare", "vocabularies", "train", "index", "score all users"):
+    for name in ("prepare", "vocabularies", "train", "export", "index", "send the bundle", "score all users"):
         assert name in shown
     assert "tables need 10 GPUs, 1 are there" in shown
