@@ -9,6 +9,7 @@ import pytest
 from shortlist.cluster.faults import MARK, reason, spark_errors
 from shortlist.core.errors import DataError, EnvironmentFault, UserError
 
+pytestmark = pytest.mark.integration
 spark = pytest.importorskip("pyspark.errors", reason="PySpark is not installed: pip install 'shortlist[spark]'")
 jvms = pytest.importorskip("py4j.protocol")
 

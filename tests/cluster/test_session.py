@@ -30,6 +30,7 @@ print("stopped:", started)
 """
 
 
+@pytest.mark.integration
 def test_spark_connect_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("pyspark", reason="PySpark is not installed: pip install 'shortlist[spark]'")
     monkeypatch.setenv("SPARK_REMOTE", "sc://host")

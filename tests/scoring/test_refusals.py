@@ -70,6 +70,7 @@ def test_another_bundle_at_the_path_of_the_plans(bundle: Path) -> None:
         _recommender(str(bundle), 1, "another")
 
 
+@pytest.mark.integration
 def test_a_master_that_does_not_answer(bundle: Path, tmp_path: Path, shortlist: Shortlist) -> None:
     pytest.importorskip("pyspark", reason="PySpark is not installed: pip install 'shortlist[spark]'")
     with socket.socket() as taken:

@@ -90,6 +90,7 @@ def workers(shop: Path, tmp_path: Path, session: Any) -> SparkWorkers:
     return found
 
 
+@pytest.mark.integration
 def test_searches_of_one_application_leave_each_others_trials_alone(shop: Path, tmp_path: Path) -> None:
     pytest.importorskip("pyspark", reason="PySpark is not installed: pip install 'shortlist[spark]'")
     cancelled = []
@@ -113,6 +114,7 @@ def test_searches_of_one_application_leave_each_others_trials_alone(shop: Path, 
     assert one.group != other.group
 
 
+@pytest.mark.integration
 def test_a_connection_to_spark_that_is_lost_loses_the_trial(shop: Path, tmp_path: Path) -> None:
     errors = pytest.importorskip("py4j.protocol", reason="PySpark is not installed: pip install 'shortlist[spark]'")
 
