@@ -71,8 +71,12 @@ def test_another_bundle_at_the_path_of_the_plans(bundle: Path) -> None:
 
 
 @pytest.mark.integration
-def test_a_master_that_does_not_answer(bundle: Path, tmp_path: Path, shortlist: Shortlist) -> None:
-    pytest.importorskip("pyspark", reason="PySpark is not installed: pip install 'shortlist[spark]'")
+def test_a_master_that_does_not_answer(
+    bundle: Path, tmp_path: Path, shortlist: Shortlist, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spark = pytest.importorskip("pyspark", reason="PySpark is not installed: pip install 'shortlist[spark]'")
+    # Where another test of this process has a session, that would be taken.
+    monkeypatch.setattr(spark.SparkContext, "_active_spark_context", None)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # Bound but not listening: who connects is refused.
         master = f"spark://127.0.0.1:{taken.getsockname()[1]}"
