@@ -145,8 +145,9 @@ class Compute(Settings):
     batch's rows alone. A row that training never met counts as zeros. torchrec: parted among the processes by TorchRec,
     which has row-wise Adagrad alone."""
     sharding: Sharding | None = None
-    """How `torchrec` parts tables: row_wise, the default, gives each process as many rows, table_wise whole columns of
-    the data. column_wise gives each a part of every vector, which learns at a rate of its own: not the same method."""
+    """How `torchrec` parts tables: row_wise, the default, deals rows out to the processes in turn, table_wise whole
+    columns of the data. column_wise gives each a part of every vector, which learns at a rate of its own: not the same
+    method."""
     prefetch: int | None = Field(None, ge=0)
     """Batches made ready in the background. Default: 2 where a GPU computes or shards are fetched, and none where the
     same cores would do both."""

@@ -33,6 +33,7 @@ from shortlist.training.sharding.package import torchrec
 from tests.training.together import in_processes
 
 STEPS, BATCH, LARGE = 4, 6, 4_000_000
+FREQUENT = 30
 SIZES = (40, 7, 1)
 FIELDS = [
     Column(name=f"context.{i}", side=Side.CONTEXT, kind=Kind.FIELD, size=size, offset=sum(SIZES[:i]))
@@ -101,23 +102,42 @@ def sharded(folder: Path, sharding: Sharding, dim: int, l2: float) -> None:
                 tables.keep(folder / str(number))
 
 
-def moved(folder: Path) -> None:
-    """What two processes wrote, read by others that part the table otherwise, and written by them."""
-    with tables_sharded("table_wise"):
+def moved(folder: Path, sharding: Sharding, number: int) -> None:
+    """What two processes wrote, read by others that part the table otherwise, and written by them as `number`."""
+    with tables_sharded(sharding):
         model = table(8)
     with connected():
         build_optimisers(model, {"embedding": Optimiser(name="rowwise_adagrad", lr=0.3)})
         tables = ShardedTables.of(model, folder / "checkpoints")
         assert tables is not None
         tables.go_on(2, None)
-        tables.start(3, None)
+        tables.start(number, None)
 
 
 def held(folder: Path, number: int, what: str) -> Floats:
     """All that the processes wrote, in the order of the rows."""
-    files = (folder / "checkpoints" / f"{number:06d}").glob(f"*.{what}.f32")
-    in_order = sorted(files, key=lambda path: int(path.name.split(".")[1]))
-    return np.concatenate([np.fromfile(path, np.float32) for path in in_order])
+    found: dict[int, Floats] = {}
+    for path in (folder / "checkpoints" / f"{number:06d}").glob(f"*.{what}.f32"):
+        _, first, step, rows, _, _ = map(int, path.name.split(".")[:6])
+        values = np.fromfile(path, np.float32).reshape(rows, -1)
+        found.update(zip(range(first, first + rows * step, step), values, strict=True))
+    return np.stack([found[row] for row in sorted(found)])
+
+
+def skewed(folder: Path) -> None:
+    """A step of which every process asks for the first rows alone; leaves how many rows each has learned."""
+    column = Column(name="context.skewed", side=Side.CONTEXT, kind=Kind.FIELD, size=1000, offset=0)
+    with tables_sharded("row_wise"):
+        model = StackedEmbedding([column], 8)
+    with connected():
+        (optimiser,) = build_optimisers(model, {"embedding": Optimiser(name="rowwise_adagrad", lr=0.3)})
+        model(torch.arange(FREQUENT)[:, None], [column]).square().sum().backward()
+        optimiser.step()
+        tables = ShardedTables.of(model, folder / "checkpoints")
+        assert tables is not None
+        tables.start(1, None)
+    (sums,) = (folder / "checkpoints" / "000001").glob(f"0.{rank()}.*.sum.f32")
+    (folder / f"learned-{rank()}").write_text(str(np.count_nonzero(np.fromfile(sums, np.float32))))
 
 
 def large(folder: Path) -> None:
@@ -173,7 +193,9 @@ def main(place: str) -> None:
     for way, (sharding, processes, dim, l2) in WAYS.items():
         folders[way].mkdir(parents=True)
         assert in_processes(processes, partial(sharded, folders[way], sharding, dim, l2)), way
-    assert in_processes(3, partial(moved, folders["row_wise"]))
+    assert in_processes(3, partial(moved, folders["row_wise"], "table_wise", 3))
+    assert in_processes(3, partial(moved, folders["row_wise"], "row_wise", 4))
+    assert in_processes(3, partial(skewed, Path(place) / "skewed"))
     assert in_processes(2, partial(large, Path(place)))
     # Only now, for torch must not have been used before a fork.
     found = {}
@@ -184,9 +206,10 @@ def main(place: str) -> None:
         found[way] = [float(np.abs(ours - theirs).max()) for ours, theirs in zip([*kept, said], expected, strict=True)]
         found[way].append(float(np.abs(expected[1] - expected[0]).max()))
     for what in ("weight", "sum"):
-        before, after = (held(folders["row_wise"], number, what) for number in (2, 3))
+        before, *after = (held(folders["row_wise"], number, what) for number in (2, 3, 4))
         assert before.any()
-        found[f"moved {what}"] = [float(np.abs(after - before).max())]
+        found[f"moved {what}"] = [float(np.abs(values - before).max()) for values in after]
+    found["learned"] = [int((Path(place) / "skewed" / f"learned-{part}").read_text()) for part in range(3)]
     found["memory"] = [float((Path(place) / f"memory-{part}").read_text()) for part in range(2)]
     print(json.dumps(found))
 

@@ -13,6 +13,7 @@ from shortlist.nn.embedding import StackedEmbedding
 from shortlist.nn.mapped import tables_mapped_in
 from shortlist.nn.sharded import tables_sharded
 from shortlist.schema import Column, Kind, Side
+from shortlist.training.sharding.collection import Cell
 from shortlist.training.sharding.files import ShardedTables
 from shortlist.training.sharding.package import torchrec
 
@@ -20,12 +21,12 @@ COLUMN = Column(name="item.id", side=Side.ITEM, kind=Kind.FIELD, size=7, offset=
 WHOLE = np.arange(7 * 6, dtype=np.float32).reshape(7, 6)
 
 
-def write(folder: Path, row: int, rows: int, column: int, columns: int) -> Path:
-    """A part of the table as a process leaves it."""
+def write(folder: Path, rows: range, column: int, columns: int) -> Path:
+    """A part of the table as a process leaves it; the sum of row 3 is 300."""
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"0.{row}.{column}.{rows}.{columns}.weight.f32"
-    np.ascontiguousarray(WHOLE[row : row + rows, column : column + columns]).tofile(path)
-    np.zeros(rows, np.float32).tofile(path.with_name(path.name.replace("weight", "sum")))
+    path = folder / f"0.{rows.start}.{rows.step}.{len(rows)}.{column}.{columns}.weight.f32"
+    WHOLE[rows, column : column + columns].tofile(path)
+    (100 * np.array(rows, np.float32)).tofile(path.with_name(path.name.replace("weight", "sum")))
     return path
 
 
@@ -40,10 +41,10 @@ def tables_in(folder: Path) -> ShardedTables:
 
 def test_a_table_is_found_whole_or_not(tmp_path: Path) -> None:
     tables, place = tables_in(tmp_path), tmp_path / "000004"
-    write(place, 0, 4, 0, 6)
+    write(place, range(4), 0, 6)
     with pytest.raises(ValueError, match="of table 0 24 of 42 numbers are there"):
         tables.check(4)
-    last = write(place, 4, 3, 0, 6)
+    last = write(place, range(4, 7), 0, 6)
     tables.check(4)
 
     last.write_bytes(last.read_bytes()[:-1])
@@ -54,15 +55,22 @@ def test_a_table_is_found_whole_or_not(tmp_path: Path) -> None:
 def test_older_ones_are_dropped_but_for_the_best(tmp_path: Path) -> None:
     tables = tables_in(tmp_path)
     for number in (1, 2, 3, 4):
-        write(tmp_path / f"{number:06d}", 0, 7, 0, 6)
+        write(tmp_path / f"{number:06d}", range(7), 0, 6)
     tables.forget(3, 1)
 
     assert sorted(path.name for path in tmp_path.iterdir()) == ["000001", "000003", "000004"]
 
 
-@pytest.mark.parametrize("parts", [[(0, 4, 0, 6), (4, 3, 0, 6)], [(0, 7, 0, 4), (0, 7, 4, 2)]])
+@pytest.mark.parametrize(
+    "parts",
+    [
+        [(range(4), 0, 6), (range(4, 7), 0, 6)],
+        [(range(0, 7, 3), 0, 6), (range(1, 7, 3), 0, 6), (range(2, 7, 3), 0, 6)],
+        [(range(7), 0, 4), (range(7), 4, 2)],
+    ],
+)
 def test_rows_and_columns_become_one_file_that_a_model_reads(
-    parts: list[tuple[int, int, int, int]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    parts: list[tuple[range, int, int]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tables = tables_in(tmp_path / "checkpoints")
     for part in parts:
@@ -74,7 +82,27 @@ def test_rows_and_columns_become_one_file_that_a_model_reads(
     with tables_mapped_in(tmp_path / "kept", trained=True):
         model = StackedEmbedding([COLUMN], 6)
 
-    assert torch.equal(model(torch.tensor([[6], [2]]), [COLUMN])[:, 0], torch.from_numpy(WHOLE[[6, 2]]))
+    assert torch.equal(model(torch.arange(7)[:, None], [COLUMN])[:, 0], torch.from_numpy(WHOLE))
+
+
+@pytest.mark.parametrize("before", [1, 2, 3])
+@pytest.mark.parametrize("after", [1, 2, 3, 4])
+def test_rows_dealt_out_to_some_are_read_by_more_or_fewer(
+    before: int, after: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tables = tables_in(tmp_path)
+    for process in range(before):
+        write(tmp_path / "000002", range(process, 7, before), 0, 6)
+    monkeypatch.setattr("shortlist.training.sharding.files._BLOCK", 2)
+    for process in range(after):
+        rows = range(process, 7, after)
+        cell = Cell(rows, 0, 6, torch.full((len(rows), 8), -1.0), torch.full((len(rows),), -1.0))
+        monkeypatch.setattr("shortlist.training.sharding.files._cells", lambda table, cell=cell: [cell])
+        tables.go_on(2, None)
+
+        assert torch.equal(cell.weight_hw[:, :6], torch.from_numpy(WHOLE[rows]))
+        assert cell.weight_hw[:, 6:].eq(-1).all()
+        assert cell.sum_h.tolist() == [100 * row for row in rows]
 
 
 def test_a_package_that_is_missing_is_named_with_the_way_to_it() -> None:

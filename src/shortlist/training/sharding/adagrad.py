@@ -11,7 +11,8 @@ from shortlist.core.errors import UserError
 from shortlist.nn.ranks import world
 from shortlist.nn.sharded import ShardedTable
 from shortlist.recipe.training import Optimiser
-from shortlist.training.sharding.collection import LANE, Part, ShardedRows
+from shortlist.training.sharding.collection import LANE, ShardedRows
+from shortlist.training.sharding.parts import Part
 
 _FUSED = "rowwise_adagrad"
 
@@ -76,7 +77,7 @@ def _parts(tables: Sequence[ShardedTable]) -> list[list[Part]]:
         for key in sorted(columns, key=lambda key: -columns[key] * tables[key[0]].dim)
     }
     return [
-        [Part(start, rows, owners[place, start]) for (of, start), rows in columns.items() if of == place]
+        [Part(range(start, start + rows), owners[place, start]) for (of, start), rows in columns.items() if of == place]
         if table.sharding == "table_wise" or table.rows < world()
         else [_parted(table)]
         for place, table in enumerate(tables)
@@ -95,4 +96,4 @@ def _parted(table: ShardedTable) -> Part:
             f"expected a multiple of {LANE * world()}, found a table of {table.dim}. Choose such an embedding_dim "
             '(some models add columns of their own), or sharding = "row_wise".'
         )
-    return Part(0, table.rows, None)
+    return Part(range(table.rows), None, world() if table.sharding == "row_wise" else 1)

@@ -25,6 +25,7 @@ from shortlist.nn.ranks import world
 from shortlist.nn.sharded import ShardedTable
 from shortlist.training.rowwise_adagrad import EPS
 from shortlist.training.sharding.package import torchrec
+from shortlist.training.sharding.parts import Part
 
 LANE = 4
 """FBGEMM's kernels of a GPU read as many numbers at once: rows are widened to a multiple by columns of zeros."""
@@ -33,20 +34,10 @@ _BLOCK = 2**16
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """Rows of a table that TorchRec takes for a table."""
-
-    start: int
-    rows: int
-    owner: int | None
-    """The process that has all of it; None where it is parted further."""
-
-
-@dataclass(frozen=True, slots=True)
 class Cell:
     """What this process has of a table: some rows, or some columns of them."""
 
-    row: int
+    rows: range
     column: int
     columns: int
     """Without those that only widen the rows."""
@@ -56,7 +47,7 @@ class Cell:
 
     def blocks(self) -> Iterator[slice]:
         """Its rows, some at a time."""
-        rows = len(self.weight_hw)
+        rows = len(self.rows)
         return (slice(start, min(start + _BLOCK, rows)) for start in range(0, rows, _BLOCK))
 
 
@@ -85,8 +76,8 @@ class ShardedRows:
         self._share = math.sqrt(table.dim / width)
         self._device = table.parameter.device
         self._keys = [str(place) for place in range(len(parts))]
-        starts = torch.tensor([part.start for part in parts], device=self._device)
-        self._start_P, self._end_P = starts, torch.tensor([part.start + part.rows for part in parts]).to(starts)
+        self._start_P = torch.tensor([part.rows.start for part in parts], device=self._device)
+        self._end_P = torch.tensor([part.rows.stop for part in parts], device=self._device)
         self._jagged: Any = torchrec("torchrec.sparse.jagged_tensor").KeyedJaggedTensor
         self._list: Any = torchrec("torchrec.distributed.embedding_types").KJTList
         self._context: Any = torchrec("torchrec.distributed.sharding.sequence_sharding").SequenceShardingContext
@@ -142,11 +133,15 @@ class ShardedRows:
             vectors.backward(gradient)
 
     def _by_part(self, rows_R: Tensor) -> Any:
-        """The rows as TorchRec takes them: each part's own numbers, one part's after another's."""
+        """The rows as TorchRec takes them: places in each part, one part's after another's."""
         ends_P = torch.searchsorted(rows_R, self._end_P)
         length_P = torch.diff(ends_P, prepend=ends_P.new_zeros(1))
         first_R = self._start_P.repeat_interleave(length_P, output_size=len(rows_R))
-        return self._jagged(keys=self._keys, values=rows_R - first_R, lengths=length_P.int(), stride=1)
+        place_R = rows_R - first_R
+        if len(self.parts) == 1:
+            # What is dealt out is a table as a whole.
+            place_R = self.parts[0].place(place_R)
+        return self._jagged(keys=self._keys, values=place_R, lengths=length_P.int(), stride=1)
 
     def _merged(self, look_ups: Sequence[_LookUp]) -> tuple[Any, Tensor]:
         """What was asked of this process by all look-ups as if by one, with the gradients."""
@@ -181,7 +176,7 @@ class ShardedRows:
         torchrec("torchrec.distributed.comm_ops").set_gradient_division(False)
         whole = modules.EmbeddingCollection(
             tables=[
-                configs.EmbeddingConfig(name=key, embedding_dim=width, num_embeddings=part.rows, feature_names=[key])
+                configs.EmbeddingConfig(name=key, embedding_dim=width, num_embeddings=part.places, feature_names=[key])
                 for key, part in zip(self._keys, self.parts, strict=True)
             ],
             device=torch.device("meta"),
@@ -220,17 +215,20 @@ class ShardedRows:
             key = name.split(".")[1]
             part, sums = self.parts[int(key)], states.get(name, {}).get(f"{key}.momentum1")
             for place, shard in enumerate(weight.local_shards()):
-                row, column = shard.metadata.shard_offsets
+                first, column = shard.metadata.shard_offsets
                 columns = min(shard.tensor.shape[1], self.table.dim - column)
                 if len(shard.tensor):
-                    sum_h = sums.local_shards()[place].tensor
-                    yield Cell(part.start + row, column, columns, shard.tensor.detach(), sum_h)
+                    rows = part.held_at(first)
+                    # Nobody sees the places without a row, which are the last ones.
+                    weight_hw = shard.tensor.detach()[: len(rows)]
+                    yield Cell(rows, column, columns, weight_hw, sums.local_shards()[place].tensor[: len(rows)])
 
     @torch.no_grad()
     def _begin(self, cell: Cell) -> None:
         """The initial values, some rows at a time; those of the table in memory."""
         cell.weight_hw.zero_()
         for block in cell.blocks():
-            rows = np.arange(cell.row + block.start, cell.row + block.stop)
-            whole = self.table.beginning.vectors(rows, self.table.dim)[:, cell.column : cell.column + cell.columns]
+            rows = cell.rows[block]
+            rows_h = np.arange(rows.start, rows.stop, rows.step)
+            whole = self.table.beginning.vectors(rows_h, self.table.dim)[:, cell.column : cell.column + cell.columns]
             cell.weight_hw[block, : cell.columns] = torch.from_numpy(whole).to(self._device)

@@ -1,9 +1,10 @@
 """Sharded tables on the disk: each process writes what it has, and any number of processes reads it again.
 
-    FOLDER/000007/0.5000.0.5000.16.weight.f32   of table 0 the 5,000 rows from 5,000 on, their 16 columns from 0 on
-                  0.5000.0.5000.16.sum.f32      the optimiser's number of each
+    FOLDER/000007/0.1.2.5000.0.16.weight.f32   of table 0 5,000 rows, every 2nd from row 1 on; 16 columns from 0 on
+                  0.1.2.5000.0.16.sum.f32      the optimiser's number of each
 
-FOLDER is on a file system that all processes see. Rows go to and from it some at a time.
+FOLDER is on a file system that all processes see; no two write to one file, for not every such system keeps apart what
+different hosts write to one page. Rows go to and from it some at a time.
 
 Legend: r some rows of a file, w its columns, D embedding dim.
 """
@@ -27,8 +28,9 @@ from shortlist.nn.mapped import WEIGHT
 from shortlist.nn.ranks import added, agreed, rank
 from shortlist.nn.sharded import ShardedTable, sharded_table
 from shortlist.training.sharding.collection import Cell, ShardedRows
+from shortlist.training.sharding.parts import common, within
 
-_NAME = re.compile(r"(\d+)\.(\d+)\.(\d+)\.(\d+)\.(\d+)\.weight\.f32")
+_NAME = re.compile(r"(\d+)\.(\d+)\.(\d+)\.(\d+)\.(\d+)\.(\d+)\.weight\.f32")
 _NUMBERED = re.compile(r"\d{6}")
 _BLOCK = 2**16
 
@@ -38,34 +40,44 @@ class _File:
     """What a process wrote of a table."""
 
     path: Path
-    table: int
-    row: int
+    rows: range
     column: int
-    rows: int
     columns: int
 
     @classmethod
     def of(cls, place: Path, table: ShardedTable, cell: Cell) -> _File:
-        geometry = (table.number, cell.row, cell.column, len(cell.weight_hw), cell.columns)
-        return cls(place / f"{'.'.join(map(str, geometry))}.weight.f32", *geometry)
+        rows = cell.rows
+        geometry = (table.number, rows.start, rows.step, len(rows), cell.column, cell.columns)
+        return cls(place / f"{'.'.join(map(str, geometry))}.weight.f32", rows, cell.column, cell.columns)
+
+    @classmethod
+    def named(cls, path: Path) -> _File | None:
+        """What is there by its name, if that is one of these."""
+        match = _NAME.fullmatch(path.name)
+        if match is None:
+            return None
+        _, first, step, rows, column, columns = map(int, match.groups())
+        return cls(path, range(first, first + rows * step, step), column, columns)
 
     @property
     def sums(self) -> Path:
         return self.path.with_name(self.path.name.replace(".weight.", ".sum."))
 
     def is_whole(self) -> bool:
-        sizes = {self.path: self.rows * self.columns, self.sums: self.rows}
+        sizes = {self.path: len(self.rows) * self.columns, self.sums: len(self.rows)}
         return all(path.is_file() and path.stat().st_size == 4 * size for path, size in sizes.items())
 
-    def weight_rw(self, start: int, stop: int) -> npt.NDArray[np.float32]:
-        """Some of its rows, counted from its own first one."""
-        count = (stop - start) * self.columns
-        values = np.fromfile(self.path, np.float32, count, offset=4 * start * self.columns)
-        return values.reshape(-1, self.columns)
+    def weight_rw(self, rows: range) -> npt.NDArray[np.float32]:
+        """Some of its rows."""
+        at = within(self.rows, rows)
+        count = (at.stop - at.start) * self.columns
+        values = np.fromfile(self.path, np.float32, count, offset=4 * at.start * self.columns)
+        return values.reshape(-1, self.columns)[:: at.step]
 
-    def sum_r(self, start: int, stop: int) -> npt.NDArray[np.float32]:
+    def sum_r(self, rows: range) -> npt.NDArray[np.float32]:
         """The optimiser's numbers of these rows."""
-        return np.fromfile(self.sums, np.float32, stop - start, offset=4 * start)
+        at = within(self.rows, rows)
+        return np.fromfile(self.sums, np.float32, at.stop - at.start, offset=4 * at.start)[:: at.step]
 
 
 class ShardedTables:
@@ -108,7 +120,7 @@ class ShardedTables:
         """ValueError where a row of a table is missing at checkpoint `number`, or a file is cut short."""
         for table in self._tables:
             files = list(self._files(number, table))
-            held = sum(file.rows * file.columns for file in files if file.is_whole())
+            held = sum(len(file.rows) * file.columns for file in files if file.is_whole())
             if held != table.rows * table.dim:
                 raise ValueError(f"of table {table.number} {held:,} of {table.rows * table.dim:,} numbers are there")
 
@@ -136,19 +148,20 @@ class ShardedTables:
         for table in self._tables:
             path = folder / str(table.number) / WEIGHT
             path.parent.mkdir(parents=True)
+            files = list(self._files(self._at, table))
             with path.open("wb") as target:
-                target.truncate(4 * table.rows * table.dim)
-            for file in self._files(self._at, table):
-                _copy(file, path, table.dim)
+                for start in range(0, table.rows, _BLOCK):
+                    rows = range(start, min(start + _BLOCK, table.rows))
+                    target.write(_whole(files, rows, table.dim).data)
 
     def _place(self, number: int) -> Path:
         return self.folder / f"{number:06d}"
 
     def _files(self, number: int, table: ShardedTable) -> Iterator[_File]:
         for path in sorted(self._place(number).glob(f"{table.number}.*")):
-            match = _NAME.fullmatch(path.name)
-            if match is not None:
-                yield _File(path, *map(int, match.groups()))
+            file = _File.named(path)
+            if file is not None:
+                yield file
 
 
 def _cells(table: ShardedTable) -> Sequence[Cell]:
@@ -167,27 +180,29 @@ def _bytes(values: torch.Tensor) -> Any:
     return values.detach().cpu().contiguous().numpy().data
 
 
-def _copy(file: _File, path: Path, dim: int) -> None:
-    """Write what is in the file at its place in that of the whole table; only some rows are mapped at a time."""
-    for start in range(0, file.rows, _BLOCK):
-        weight_rw = file.weight_rw(start, min(start + _BLOCK, file.rows))
-        offset, shape = 4 * (file.row + start) * dim, (len(weight_rw), dim)
-        target_rD = np.memmap(path, np.float32, "r+", offset, shape)
-        target_rD[:, file.column : file.column + file.columns] = weight_rw
+def _whole(files: Sequence[_File], rows: range, dim: int) -> npt.NDArray[np.float32]:
+    """Some rows of a table, of what each file has of them."""
+    whole_rD = np.empty((len(rows), dim), np.float32)
+    for file in files:
+        some = common(file.rows, rows)
+        if some:
+            whole_rD[within(rows, some), file.column : file.column + file.columns] = file.weight_rw(some)
+    return whole_rD
 
 
 def _read(file: _File, cell: Cell) -> None:
     """The part of the cell that is in the file."""
     columns = range(max(file.column, cell.column), min(file.column + file.columns, cell.column + cell.columns))
-    first, last = max(file.row, cell.row), min(file.row + file.rows, cell.row + len(cell.weight_hw))
-    if not columns:
+    both = common(file.rows, cell.rows)
+    if not columns or not both:
         return
     of_file = slice(columns.start - file.column, columns.stop - file.column)
     of_cell = slice(columns.start - cell.column, columns.stop - cell.column)
-    for start in range(first, last, _BLOCK):
-        stop = min(start + _BLOCK, last)
-        weight_rw = file.weight_rw(start - file.row, stop - file.row)[:, of_file]
-        sum_r = file.sum_r(start - file.row, stop - file.row)
-        mine = slice(start - cell.row, stop - cell.row)
+    # What lies between them in the file is read, too.
+    at_once = max(1, _BLOCK * file.rows.step // both.step)
+    for start in range(0, len(both), at_once):
+        some = both[start : start + at_once]
+        mine = within(cell.rows, some)
+        weight_rw, sum_r = file.weight_rw(some)[:, of_file], file.sum_r(some)
         cell.weight_hw[mine, of_cell] = torch.from_numpy(weight_rw).to(cell.weight_hw.device)
         cell.sum_h[mine] = torch.from_numpy(sum_r).to(cell.sum_h.device)
