@@ -6,14 +6,14 @@ import contextlib
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from shortlist.core.errors import DataError
+from shortlist.core.errors import DataError, EnvironmentFault
 from shortlist.core.files import read_json
 from shortlist.data import shards
 from shortlist.data.prepare import prepare
@@ -195,6 +195,70 @@ def test_positions_do_not_depend_on_how_spark_cuts_files(spark_session: Any, tmp
         batches = list(engine.batches(table.order_by("x"), rows=1_000))
         assert max(batch.num_rows for batch in batches) <= 1_000
         assert pa.Table.from_batches(batches)["x"].to_pylist() == list(range(5_300))
+
+
+def test_no_row_vanishes_where_files_are_cut_otherwise_meanwhile(spark_session: Any, tmp_path: Path) -> None:
+    """As they are where executors come or go between two looks at a file, and the size of its blocks follows them."""
+    from shortlist.tables.spark import Spark
+
+    pq.write_table(pa.table({"x": range(5_000)}), tmp_path / "a.parquet", row_group_size=500)
+    with contextlib.closing(Spark("local[2]", 2, tmp_path / "scratch")) as engine:
+        assert int(engine._session.conf.get("spark.sql.files.minPartitionNum")) >= 2
+        table = engine.read(str(tmp_path / "a.parquet"), position=True)
+        assert len(engine.to_arrow(table)) == 5_000
+
+        engine._session.conf.set("spark.sql.files.maxPartitionBytes", "4096")
+        with pytest.raises(DataError, match="not those that were there before: run the same command again"):
+            engine.to_arrow(table)
+
+
+def test_rows_that_the_driver_does_not_see_are_missed(
+    spark_session: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from shortlist.tables.spark import Spark
+
+    def elsewhere(engine: Spark, action: Callable[[], Any]) -> Any:
+        found = action()
+        for part in sorted((tmp_path / "scratch").glob("*/part-*.parquet"))[:1]:
+            part.unlink()
+        return found
+
+    pq.write_table(pa.table({"x": range(5_000)}), tmp_path / "a.parquet", row_group_size=500)
+    with contextlib.closing(Spark("local[2]", 2, tmp_path / "scratch")) as engine:
+        table = engine.read(str(tmp_path / "a.parquet"))
+        monkeypatch.setattr(Spark, "_watched", elsewhere)
+        with pytest.raises(EnvironmentFault, match=r"wrote 5,000 rows into .*, and the driver sees [\d,]+ of them"):
+            list(engine.batches(table, rows=1_000))
+
+
+def test_a_jvm_that_is_gone_keeps_nothing(spark_session: Any, tmp_path: Path) -> None:
+    from shortlist.tables.spark import Spark
+
+    class Gone:
+        def unpersist(self) -> None:
+            raise ConnectionRefusedError
+
+    engine = Spark("local[2]", 2, tmp_path / "scratch")
+    engine._cached.append(cast("Any", Gone()))
+    engine.close()
+
+
+@pytest.mark.parametrize(
+    "why",
+    [
+        "No space left on device",
+        "ExecutorLostFailure (executor 1 exited caused by one of the running tasks) Reason: exited with code 137",
+        'Cannot run program "/opt/python": error=2, No such file or directory',
+        "[Errno 111] Connection refused",
+        "Total size of serialized results of 12 tasks (1.1 GiB) is bigger than spark.driver.maxResultSize (1024.0 MiB)",
+    ],
+)
+def test_a_fault_of_a_host_is_not_one_of_the_tables(why: str) -> None:
+    from shortlist.tables.spark import _fault
+
+    assert isinstance(_fault("log.parquet", why), EnvironmentFault)
+    assert "spark.local.dir" in str(_fault("log.parquet", why))
+    assert isinstance(_fault("log.parquet", "[CAST_INVALID_INPUT] the value 'connect' cannot be cast"), DataError)
 
 
 def test_what_spark_cannot_read_is_told_in_a_line(spark_session: Any, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from shortlist.core.errors import EnvironmentFault
@@ -28,13 +28,14 @@ _NOBODY = (
 def watched(
     session: SparkSession,
     action: Callable[[], Result],
-    tasks: int,
-    done: Callable[[int], None],
+    tasks: int = 0,
+    done: Callable[[int], None] = lambda _: None,
     patience_s: float = PATIENCE_S,
 ) -> Result:
     """The result of `action`, whose last stage has `tasks` tasks; `done` hears how many ended since it last heard.
 
-    Ctrl-C and every other error here end the job. EnvironmentFault where no executor takes work within `patience_s`.
+    Without tasks nobody hears of them. Ctrl-C and every other error here end the job. EnvironmentFault where no
+    executor takes work within `patience_s`.
     """
     context, group = session.sparkContext, f"shortlist-{uuid.uuid4().hex[:8]}"
     result: Future[Result] = Future()
@@ -50,7 +51,7 @@ def watched(
     told, until = 0, time.monotonic() + patience_s
     try:
         while not result.done():
-            time.sleep(_POLL_S)
+            wait((result,), _POLL_S)
             stages = _stages(context.statusTracker(), group)
             ended = max((stage.numCompletedTasks for stage in stages if stage.numTasks == tasks), default=0)
             if ended > told:

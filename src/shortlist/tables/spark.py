@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import re
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import unquote, urlparse
 
 import ibis
@@ -16,10 +17,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from shortlist.cluster.executors import on_executors
-from shortlist.cluster.faults import spark_errors
+from shortlist.cluster.faults import spark_errors, spark_exceptions
 from shortlist.cluster.jobs import watched
 from shortlist.cluster.session import open_session, stop, without_pandas_warning
-from shortlist.core.errors import DataError
+from shortlist.core.errors import DataError, EnvironmentFault, UserError
 from shortlist.recipe.sources import table_name
 from shortlist.tables.names import SOURCE
 from shortlist.tables.results import arrow_schema
@@ -28,7 +29,15 @@ from shortlist.tables.sources import Source, find_source
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
+Result = TypeVar("Result")
+
 _FILE, _BLOCK, _PLACE = "#file", "#block", "#place"
+_OF_THE_CLUSTER = re.compile(
+    "no space left|executor.*(lost|exited)|cannot run program|python worker (exited|failed)|connection re(fused|set)|"
+    "trying to connect|answer from java|sparkcontext was|outofmemory|java heap|maxresultsize",
+    re.IGNORECASE,
+)
+"""In what Spark says of a fault that lies with its hosts, and not with what was to be read."""
 
 
 class Spark:
@@ -57,7 +66,8 @@ class Spark:
                 return self._view("read", self._table_with_position(frame) if position else frame)
         found = find_source(source, columns)
         with _told(source):
-            frame = self._frame(found)
+            # The types of text files are inferred at once, which is a job.
+            frame = self._watched(lambda: self._frame(found))
             return self._view("read", self._with_position(_placed(frame), found.files) if position else frame)
 
     def _frame(self, source: Source) -> DataFrame:
@@ -87,7 +97,7 @@ class Spark:
             return self._with_position(_placed(frame))
         except AnalysisException:
             folder = self._folder("table")
-            frame.write.parquet(str(folder))
+            self._write(frame, folder)
             return self._with_position(_placed(self._session.read.parquet(str(folder))))
 
     def _with_position(self, placed: DataFrame, files: Sequence[Path] = ()) -> DataFrame:
@@ -98,9 +108,12 @@ class Spark:
         from pyspark.sql import functions as f
 
         blocks = placed.groupBy(_FILE, _BLOCK).agg(f.min(_PLACE).alias("#first"), f.count("*").alias("#rows"))
-        starts = self._session.createDataFrame(_block_starts(blocks.toArrow(), files))
-        found = placed.join(f.broadcast(starts), [_FILE, _BLOCK])
-        return found.withColumn(SOURCE, f.col(_PLACE) + f.col("#shift")).drop(_FILE, _BLOCK, _PLACE, "#shift")
+        starts = self._session.createDataFrame(_block_starts(self._watched(blocks.toArrow), files))
+        # A row of a block that was not there before must not vanish: of an inner join it would.
+        found = placed.join(f.broadcast(starts), [_FILE, _BLOCK], "left")
+        changed = f.raise_error(f.lit("its files are not those that were there before: run the same command again"))
+        shift = f.when(f.col("#shift").isNull(), changed.cast("bigint")).otherwise(f.col("#shift"))
+        return found.withColumn(SOURCE, f.col(_PLACE) + shift).drop(_FILE, _BLOCK, _PLACE, "#shift")
 
     def table(self, name: str, data: pa.Table) -> ibis.Table:
         """Sent to the executors."""
@@ -115,13 +128,13 @@ class Spark:
     def to_arrow(self, expression: ibis.Table) -> pa.Table:
         """The whole result, on the driver."""
         with _told("the tables"), without_pandas_warning():
-            return self._run(expression).toArrow().cast(arrow_schema(expression))
+            return self._watched(self._run(expression).toArrow).cast(arrow_schema(expression))
 
     def batches(self, expression: ibis.Table, rows: int) -> Iterator[pa.RecordBatch]:
         """Through Parquet files, one a partition: the driver never holds more than a batch."""
         folder = self._folder("sorted")
         with _told("the tables"):
-            self._run(expression).write.parquet(str(folder))
+            self._write(self._run(expression), folder)
         for file in sorted(folder.glob("part-*.parquet")):
             with pq.ParquetFile(file) as parquet:
                 for batch in parquet.iter_batches(rows):
@@ -146,13 +159,35 @@ class Spark:
 
     def close(self) -> None:
         """Give memory back; stop Spark if it was started here."""
-        for frame in self._cached:
-            frame.unpersist()
+        # What a JVM that is gone kept went with it.
+        with contextlib.suppress(*spark_exceptions()):
+            for frame in self._cached:
+                frame.unpersist()
         if self._started:
             stop(self._session)
 
     def _run(self, expression: ibis.Table) -> DataFrame:
         return self._session.sql(self._ibis.compile(expression))
+
+    def _watched(self, action: Callable[[], Result]) -> Result:
+        """What `action` gives, which may ask the cluster for work."""
+        return watched(self._session, action)
+
+    def _write(self, frame: DataFrame, folder: Path) -> None:
+        """As Parquet files; EnvironmentFault where the driver does not see all rows that the executors wrote."""
+        from pyspark.sql import Observation
+        from pyspark.sql import functions as f
+
+        written = Observation()
+        counted = frame.observe(written, f.count(f.lit(1)).alias("rows"))
+        self._watched(lambda: counted.write.parquet(str(folder)))
+        rows = written.get["rows"]
+        seen = sum(pq.read_metadata(file).num_rows for file in folder.glob("part-*.parquet"))
+        if seen != rows:
+            raise EnvironmentFault(
+                f"the executors wrote {rows:,} rows into {folder}, and the driver sees {seen:,} of them. Expected a "
+                "folder that every host has mounted at the same path; name one with --runs DIR."
+            )
 
     def _folder(self, name: str) -> Path:
         return self._scratch / f"{name}_{next(self._numbers)}"
@@ -169,6 +204,8 @@ def _session(master: str, threads: int) -> tuple[bool, SparkSession]:
     started, session = open_session(master, "compute.spark_master")
     session.conf.set("spark.sql.session.timeZone", "UTC")
     session.conf.set("spark.sql.ansi.enabled", "true")
+    # By default the number of cores that are there now, and as it changes files are cut into other blocks.
+    session.conf.set("spark.sql.files.minPartitionNum", str(max(2, session.sparkContext.defaultParallelism)))
     if str(session.sparkContext.master).startswith("local"):
         session.conf.set("spark.sql.shuffle.partitions", str(2 * threads))
     return started, session
@@ -203,4 +240,14 @@ def _block_starts(blocks: pa.Table, files: Sequence[Path]) -> pa.Table:
 
 
 def _told(source: str) -> contextlib.AbstractContextManager[None]:
-    return spark_errors(lambda why: DataError(f"cannot read {source}: {why}"))
+    return spark_errors(lambda why: _fault(source, why))
+
+
+def _fault(source: str, why: str) -> UserError:
+    if _OF_THE_CLUSTER.search(why) is None:
+        return DataError(f"cannot read {source}: {why}")
+    return EnvironmentFault(
+        f"Spark could not work on {source}: {why}. Look at its hosts: their disks (spark.local.dir holds what is "
+        "shuffled), their memory (spark.executor.memory, spark.driver.memory, spark.driver.maxResultSize) and their "
+        "Python (PYSPARK_PYTHON). Then run the same command again."
+    )
