@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from shortlist.core.errors import DataError
+from shortlist.core.errors import DataError, EnvironmentFault
 from shortlist.core.progress import Silent
 from shortlist.training import checkpoint
 from shortlist.training.checkpoint import Checkpoint, Checkpoints
@@ -223,6 +223,64 @@ def test_with_all_of_them_damaged_it_begins_anew(whole: dict[str, bytes], tmp_pa
 
     assert len(said.lines) == 2
     assert bits(again.model) == whole
+
+
+def beside_the_first(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """From here on this process looks for a checkpoint as the second of several, told by the first which it is."""
+    monkeypatch.setattr(checkpoint, "rank", lambda: 1)
+    monkeypatch.setattr(checkpoint, "agreed", lambda mine: float(number))
+
+
+def test_it_goes_on_from_what_the_first_process_found_and_not_from_what_it_sees_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = Task()
+    task.before = raising((1, 3))
+    with pytest.raises(Interrupted):
+        run(task, tmp_path, seconds=0)
+    older, newest = sorted(tmp_path.iterdir())
+    said, done = Written(), list[tuple[int, int]]()
+    beside_the_first(monkeypatch, int(older.name))
+    again = Task()
+    again.before = lambda epoch, batch: done.append((epoch, batch))
+    run(again, tmp_path, reporter=said, seconds=1e9)
+
+    assert int(newest.name) == int(older.name) + 1
+    assert "going on from epoch 2, batch 2 of" in said.lines[0]
+    assert done[0] == (1, 2)
+
+
+def test_that_it_begins_anew_is_the_first_processs_word_too(
+    whole: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = Task()
+    task.before = raising((1, 3))
+    with pytest.raises(Interrupted):
+        run(task, tmp_path, seconds=0)
+    beside_the_first(monkeypatch, 0)
+    again = Task()
+    run(again, tmp_path, seconds=1e9)
+
+    assert bits(again.model) == whole
+
+
+@pytest.mark.parametrize("damage", ["cut", "gone", "zeros"])
+def test_a_process_that_does_not_see_what_the_first_one_read_says_so_and_removes_nothing(
+    damage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = Task()
+    task.before = raising((1, 3))
+    with pytest.raises(Interrupted):
+        run(task, tmp_path, seconds=0)
+    (tmp_path / ".000099.0123abcd.partial").mkdir()
+    newest = max(path for path in tmp_path.iterdir() if path.name.isdecimal())
+    break_file(newest / "state.safetensors", damage)
+    before = sorted(tmp_path.rglob("*"))
+    beside_the_first(monkeypatch, int(newest.name))
+
+    with pytest.raises(EnvironmentFault, match=rf"process 2 on .* cannot go on from .*{newest.name} \(.*Every host"):
+        run(Task(), tmp_path)
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 @pytest.mark.parametrize("what", ["schema", "model"])

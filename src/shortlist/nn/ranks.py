@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -22,7 +22,6 @@ from torch import distributed as dist
 from shortlist.core.errors import EnvironmentFault
 from shortlist.core.profile import span
 
-Result = TypeVar("Result")
 PATIENCE = timedelta(minutes=30)
 """How long a rank waits for the others before it takes them for dead; one whose process ends is noticed at once."""
 
@@ -173,16 +172,6 @@ def agreed(value: float) -> float:
     with _communicating():
         dist.broadcast(said, 0)
     return float(said)
-
-
-def first_then_others(work: Callable[[], Result]) -> Result:
-    """What `work` returns here; the first rank does it alone, and the others once it is done there."""
-    if rank() > 0:
-        added(torch.zeros(1))
-        return work()
-    done = work()
-    added(torch.zeros(1))
-    return done
 
 
 @contextlib.contextmanager

@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import socket
 import time
 import zlib
 from collections.abc import Mapping
@@ -27,7 +28,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from shortlist.core.errors import DataError
+from shortlist.core.errors import DataError, EnvironmentFault
 from shortlist.core.files import clear_unfinished, link_or_copy, read_json, whole_folder, write_json
 from shortlist.core.progress import Reporter
 from shortlist.nn.mapped import NO_TABLES
@@ -55,6 +56,9 @@ class Checkpoint:
     """As it was given to `save`."""
     written: float
     """Unix seconds."""
+    number: int
+    best: int | None
+    """The number of the best epoch's checkpoint, as this one knows it."""
 
 
 class Tables(Protocol):
@@ -108,7 +112,8 @@ class Checkpoints:
         self.reporter = reporter
         self.stage = stage
         self.tables = tables
-        clear_unfinished(folder)
+        if rank() == 0:
+            clear_unfinished(folder)
         self._written = time.monotonic()
 
     def due(self) -> bool:
@@ -126,7 +131,7 @@ class Checkpoints:
         numbered = self._numbered()
         newest = numbered[-1] if numbered else None
         number = int(newest.name) + 1 if newest else 1
-        place = self.folder / f"{number:06d}"
+        place = self._place(number)
         earlier = _best(newest) if newest is not None else None
         best_number = {"none": None, "earlier": earlier, "this": number}[best]
         tensors: dict[str, Tensor] = {}
@@ -149,23 +154,20 @@ class Checkpoints:
         self._written = time.monotonic()
 
     def latest(self) -> Checkpoint | None:
-        """The newest that is whole; those that are damaged are removed. DataError if it is of something else."""
-        for place in reversed(self._numbered()):
-            try:
-                facts = read_json(place / _FACTS)
-                self._check(facts["identity"], place)
-                self.tables.check(int(place.name))
-                files = {name: _read(place / name, checksum) for name, checksum in facts["checksums"].items()}
-                found = Checkpoint(files[_WEIGHTS], join_state(facts["state"], files[_STATE]), facts["written"])
-            except _DAMAGE as error:
-                said = "cannot be read" if isinstance(error, json.JSONDecodeError) else str(error)
-                self.reporter.say(self.stage, f"the checkpoint {place.name} is damaged ({said}): trying the one before")
-                shutil.rmtree(place)
-            else:
-                self.tables.go_on(int(place.name), facts["best"])
-                return found
-        self.tables.clear()
-        return None
+        """The newest that is whole, as the first process finds it, which removes those that are damaged.
+
+        DataError if it is of something else; EnvironmentFault where another process does not find the same one.
+        """
+        found = self._newest_whole() if rank() == 0 else None
+        # A host may see a shared folder as it was some seconds ago: were each to look for itself, they might part here.
+        number = int(agreed(found.number if found is not None else 0))
+        if number == 0:
+            self.tables.clear()
+            return None
+        if found is None:
+            found = self._same_as_first(number)
+        self.tables.go_on(number, found.best)
+        return found
 
     def best(self) -> dict[str, Tensor]:
         """The weights of the best epoch that the newest checkpoint knows of; mapped tables go back to it themselves."""
@@ -174,6 +176,40 @@ class Checkpoints:
         if number is not None:
             self.tables.roll_back(number)
         return _read(place / _BEST, read_json(place / _FACTS)["checksums"][_BEST])
+
+    def _newest_whole(self) -> Checkpoint | None:
+        for place in reversed(self._numbered()):
+            try:
+                return self._load(place)
+            except _DAMAGE as error:
+                said = _said(error)
+                self.reporter.say(self.stage, f"the checkpoint {place.name} is damaged ({said}): trying the one before")
+                shutil.rmtree(place)
+        return None
+
+    def _same_as_first(self, number: int) -> Checkpoint:
+        """What the first process has read, and found whole: nothing is removed here."""
+        place = self._place(number)
+        try:
+            return self._load(place)
+        except (*_DAMAGE, OSError) as error:
+            raise EnvironmentFault(
+                f"process {rank() + 1} on {socket.gethostname()} cannot go on from {place} ({_said(error)}), which the "
+                "first process has read. Every host must see the same files there: if the file system shows them late, "
+                "run the same command again."
+            ) from error
+
+    def _load(self, place: Path) -> Checkpoint:
+        """What lies there; one of `_DAMAGE` where it is not whole, DataError if it is of something else."""
+        facts, number = read_json(place / _FACTS), int(place.name)
+        self._check(facts["identity"], place)
+        self.tables.check(number)
+        files = {name: _read(place / name, checksum) for name, checksum in facts["checksums"].items()}
+        state = join_state(facts["state"], files[_STATE])
+        return Checkpoint(files[_WEIGHTS], state, facts["written"], number, facts["best"])
+
+    def _place(self, number: int) -> Path:
+        return self.folder / f"{number:06d}"
 
     def _numbered(self) -> list[Path]:
         """The folders of the checkpoints, the oldest first."""
@@ -186,6 +222,10 @@ class Checkpoints:
                     f"{place} is a checkpoint of another {name}: expected {expected}, found {found.get(name)}. Go on "
                     f"with what it was made from, or remove {self.folder} to train from the beginning."
                 )
+
+
+def _said(error: Exception) -> str:
+    return "cannot be read" if isinstance(error, json.JSONDecodeError) else str(error)
 
 
 def _best(place: Path) -> int | None:

@@ -20,7 +20,7 @@ from shortlist.core.errors import DataError
 from shortlist.core.profile import span
 from shortlist.core.progress import Reporter
 from shortlist.core.seeding import stream
-from shortlist.nn.ranks import agreed, first_then_others, rank, world
+from shortlist.nn.ranks import agreed, rank, world
 from shortlist.recipe.training import Training
 from shortlist.training.checkpoint import Best, Checkpoints
 from shortlist.training.clipping import clip_norm
@@ -317,7 +317,7 @@ class _Fit(Generic[Step]):
 
     def _go_on(self) -> None:
         """Take up the state of the newest checkpoint, if there is one, and say from where."""
-        found = first_then_others(self.checkpoints.latest)
+        found = self.checkpoints.latest()
         if found is None:
             return
         state = found.state

@@ -21,7 +21,7 @@ from shortlist.models.base import RankingModel, RetrievalModel, SequenceModel
 from shortlist.models.catalogue import matrix_model, ranking_model, retrieval_model
 from shortlist.nn.groups import Group
 from shortlist.nn.mapped import MappedTables, tables_mapped_in
-from shortlist.nn.ranks import connected, first_then_others, rank, world
+from shortlist.nn.ranks import connected, rank, world
 from shortlist.nn.sharded import tables_sharded
 from shortlist.recipe.ranking import AFTER_TRAINING, Ranking
 from shortlist.recipe.retrieval import Retrieval
@@ -208,9 +208,7 @@ def _fitted(stage: _Stage, place: Path) -> tuple[list[dict[str, Any]], Tables]:
     precision = choose_precision(compute, stage.device)
     optimisers = build_optimisers(task.model, stage.groups)
     identity, tables = stage.identity(precision), _tables_of(stage, place, precision)
-    checkpoints = first_then_others(
-        lambda: Checkpoints(place, identity, compute.checkpoint_seconds, reporter, task.name, tables)
-    )
+    checkpoints = Checkpoints(place, identity, compute.checkpoint_seconds, reporter, task.name, tables)
     if compute.compile:
         compile_layers(task.model, stage.device)
     return fit(task, optimisers, stage.settings, reporter, checkpoints, precision), tables

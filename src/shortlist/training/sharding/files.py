@@ -139,8 +139,9 @@ class ShardedTables:
                     _read(file, cell)
 
     def clear(self) -> None:
-        """There is nothing to go on from."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        """There is nothing to go on from; the first process removes what lies there, for all."""
+        if rank() == 0:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     def keep(self, folder: Path) -> None:
         """Leave the weights in `folder` for `tables_mapped_in(folder, trained=True)`, some rows at a time."""
