@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -17,11 +18,14 @@ import pytest
 from shortlist.core.errors import EnvironmentFault, UserError
 from shortlist.core.files import read_json
 from shortlist.core.progress import Silent
+from shortlist.data.prepared import Prepared
 from shortlist.data.simulate import simulate_to
 from shortlist.models.catalogue import check_models
 from shortlist.pipeline import run_stages
 from shortlist.recipe import parse_recipe
 from shortlist.recipe.sections import Recipe
+from shortlist.training.launch.train import train
+from shortlist.training.launch.work import Work
 from tests.pipeline.killed import RECIPE
 
 pytestmark = pytest.mark.slow
@@ -78,6 +82,34 @@ def test_killed_and_gone_on_with_by_one(shop: Path, tmp_path: Path) -> None:
 def test_a_users_mistake_is_raised_by_the_process_that_waits(shop: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match='"mapped" keeps tables in files of one process, and 2 train together'):
         run_stages(recipe(shop, 2, 'embeddings = "mapped"'), tmp_path, Silent(), "train")
+
+
+def test_a_disk_that_is_full_is_told_as_that(shop: Path, small_disk: Path, tmp_path: Path) -> None:
+    """Others take what space there is once the processes have begun, and what a checkpoint that failed leaves."""
+    of = recipe(shop, 2)
+    run_stages(of, tmp_path / "run", Silent(), "prepare")
+    work = Work(
+        prepared=Prepared.open(tmp_path / "run" / "prepared"),
+        recipe=of,
+        stage="retrieval",
+        folder=tmp_path / "trained",
+        checkpoints=small_disk / "checkpoints",
+    )
+
+    threading.Thread(target=fill_once_they_train, args=(small_disk,), daemon=True).start()
+    with pytest.raises(EnvironmentFault, match="the disk is full"):
+        train(work, Silent())
+    assert not list((small_disk / "checkpoints").glob("*000001*"))
+
+
+def fill_once_they_train(disk: Path) -> None:
+    """Until the disk is gone."""
+    while len(list(disk.glob("checkpoints/job-*/process-*.json"))) < 2:
+        time.sleep(0.02)
+    with contextlib.suppress(FileNotFoundError), (disk / "filled").open("wb", buffering=0) as file:
+        while (disk / "filled").exists():
+            with contextlib.suppress(OSError):
+                file.write(bytes(4096))
 
 
 def test_under_an_outer_torchrun(shop: Path, tmp_path: Path) -> None:

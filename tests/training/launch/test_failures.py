@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,13 @@ import pytest
 from shortlist.core.errors import DataError, EnvironmentFault, Problem, RecipeError, UserError
 from shortlist.core.files import write_json
 from shortlist.nn.ranks import RankLost
-from shortlist.training.launch.failures import UNSEEN, ProcessFailure, first_failure, leave_failure
+from shortlist.training.launch.failures import (
+    UNSEEN,
+    ProcessFailure,
+    first_failure,
+    leave_failure,
+    reserve_failures,
+)
 from shortlist.training.launch.spark import _cause, on_gpus
 from shortlist.training.launch.work import Work
 from tests.evaluation import toy
@@ -51,6 +59,14 @@ def test_memory_that_ran_out_is_told_apart(tmp_path: Path) -> None:
     assert isinstance(first_failure(tmp_path), MemoryError)
 
 
+def test_a_disk_that_is_full_for_a_line_of_progress_is_no_bug(tmp_path: Path) -> None:
+    leave_failure(tmp_path, 0, OSError(errno.ENOSPC, "No space left on device", "progress.jsonl"))
+
+    found = first_failure(tmp_path)
+    assert isinstance(found, EnvironmentFault)
+    assert str(found).startswith("process 1: the disk is full: OSError:")
+
+
 def test_the_cause_comes_before_what_follows_from_it(tmp_path: Path) -> None:
     """A lost connection may be written down first by a host whose clock is slow."""
     leave_failure(tmp_path, 0, RankLost("connection closed by peer"))
@@ -71,6 +87,77 @@ def test_who_was_killed_leaves_no_word_of_its_own(tmp_path: Path) -> None:
 
 def test_nothing_left_is_nothing(tmp_path: Path) -> None:
     assert first_failure(tmp_path) is None
+    reserve_failures(tmp_path, 2)
+    assert first_failure(tmp_path) is None
+
+
+def test_what_a_process_wrote_as_it_was_ended_hides_no_other(tmp_path: Path) -> None:
+    leave_failure(tmp_path, 0, DataError("a hole"))
+    (tmp_path / "failure-1.json").write_text('{"rank": 1, "wh')
+
+    assert str(first_failure(tmp_path)) == "a hole"
+
+
+def test_a_full_disk_is_told_through_the_full_disk(small_disk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    reserve_failures(small_disk, 2)
+    fill(small_disk)
+    with pytest.raises(EnvironmentFault) as raised:
+        write_json(small_disk / "more.json", list(range(10_000)))
+    leave_failure(small_disk, 1, raised.value)
+
+    found = first_failure(small_disk)
+    assert isinstance(found, EnvironmentFault)
+    assert str(found).startswith(f"the disk is full: writing {small_disk}/more.json failed")
+    assert capsys.readouterr().err == ""
+
+
+def test_a_bug_on_a_full_disk_keeps_the_end_of_its_traceback(small_disk: Path) -> None:
+    reserve_failures(small_disk, 1)
+    fill(small_disk)
+
+    def deeper(times: int) -> None:
+        if times == 0:
+            raise KeyError('"the "end"')
+        # Two lines by turns: of the same one again and again Python says how often.
+        if times % 2:
+            deeper(times - 1)
+        else:
+            deeper(times - 1)
+
+    try:
+        deeper(200)
+    except KeyError as error:
+        leave_failure(small_disk, 0, error)
+
+    found = first_failure(small_disk)
+    assert isinstance(found, ProcessFailure)
+    assert str(found).endswith('KeyError: \'"the "end"\'\n')
+
+
+def test_a_failure_that_finds_no_space_is_said_where_it_can_be(
+    small_disk: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fill(small_disk)
+    leave_failure(small_disk, 0, DataError("a hole"))
+
+    written = capsys.readouterr().err
+    assert written.startswith(UNSEEN)
+    assert "a hole" in written
+    assert first_failure(small_disk) is None
+
+
+def test_a_disk_that_is_full_before_anything_begins_is_said_at_once(small_disk: Path) -> None:
+    fill(small_disk)
+
+    with pytest.raises(EnvironmentFault, match="the disk is full"):
+        reserve_failures(small_disk, 2)
+
+
+def fill(disk: Path) -> None:
+    """Leave no block of it free."""
+    with contextlib.suppress(OSError), (disk / "filled").open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(4096))
 
 
 def test_a_folder_that_only_the_driver_sees_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,6 +11,7 @@ import torch
 from shortlist.core.errors import EnvironmentFault
 from shortlist.nn.embedding import StackedEmbedding
 from shortlist.nn.mapped import tables_mapped_in
+from shortlist.nn.ranks import RankLost
 from shortlist.nn.sharded import tables_sharded
 from shortlist.schema import Column, Kind, Side
 from shortlist.training.sharding.collection import Cell
@@ -50,6 +51,34 @@ def test_a_table_is_found_whole_or_not(tmp_path: Path) -> None:
     last.write_bytes(last.read_bytes()[:-1])
     with pytest.raises(ValueError, match="24 of 42"):
         tables.check(4)
+
+
+def held_here(monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
+    """Let this process have so many rows of a table."""
+    cell = Cell(0, 0, 6, torch.ones(rows, 6), torch.zeros(rows))
+    monkeypatch.setattr("shortlist.training.sharding.files._cells", lambda table: [cell])
+
+
+def test_nothing_is_kept_of_what_the_disk_was_full_for(small_disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tables = tables_in(small_disk / "tables")
+    held_here(monkeypatch, 7)
+    tables.start(1, None)
+    held_here(monkeypatch, 10_000)
+    with pytest.raises(EnvironmentFault, match=r"the disk is full: writing .*000002 failed"):
+        tables.start(2, None)
+
+    assert [path.name for path in (small_disk / "tables").iterdir()] == ["000001"]
+    tables.check(1)
+
+
+def test_nothing_is_kept_where_another_process_could_not_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tables = tables_in(tmp_path)
+    held_here(monkeypatch, 7)
+    monkeypatch.setattr("shortlist.training.sharding.files.added", lambda mine: mine + 1)
+    with pytest.raises(RankLost, match="could not write its part"):
+        tables.start(1, None)
+
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_older_ones_are_dropped_but_for_the_best(tmp_path: Path) -> None:

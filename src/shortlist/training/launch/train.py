@@ -11,6 +11,7 @@ from shortlist.core.files import read_json, remove_folder, write_json
 from shortlist.core.profile import is_recording, record
 from shortlist.core.progress import Reporter
 from shortlist.training.launch import outer
+from shortlist.training.launch.failures import reserve_failures
 from shortlist.training.launch.process import PROFILE, PROGRESS
 from shortlist.training.launch.relay import Retold
 from shortlist.training.launch.spark import OnSpark
@@ -32,6 +33,7 @@ def train(work: Work, reporter: Reporter) -> None:
         work.do(reporter)
         return
     work.write(place)
+    reserve_failures(place, compute.processes)
     job = OnSpark(place, compute) if compute.launcher == "spark" else Here(place, compute)
     if is_recording():
         write_json(place / PROFILE, {})

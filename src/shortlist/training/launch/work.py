@@ -4,7 +4,7 @@
            candidates.npy   what the funnel's sources propose, where the ranker's negatives come from there
            progress.jsonl   what the first process reports
            process-0.json   of each process its number in the operating system
-           failure-0.json   what a process failed of
+           failure-0.json   what a process failed of; blank before
            profile.json     where the first one's time went; empty before, and absent where nobody asks
            logs/            what else the processes say
 

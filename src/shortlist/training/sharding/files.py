@@ -25,7 +25,7 @@ from torch import nn
 
 from shortlist.core.files import disk_errors
 from shortlist.nn.mapped import WEIGHT
-from shortlist.nn.ranks import added, agreed, rank
+from shortlist.nn.ranks import RankLost, added, agreed, rank
 from shortlist.nn.sharded import ShardedTable, sharded_table
 from shortlist.training.sharding.collection import Cell, ShardedRows
 from shortlist.training.sharding.parts import common, within
@@ -98,17 +98,31 @@ class ShardedTables:
         return cls(tables, folder) if tables else None
 
     def start(self, number: int, best: int | None) -> None:
-        """Write this process's part of checkpoint `number`, as the first process counts it, once all have begun."""
+        """Write this process's part of checkpoint `number`, as the first process counts it, once all have begun.
+
+        It is whole once everybody has written; where one of them cannot, all of it is removed.
+        """
         if rank() == 0:
             shutil.rmtree(self._place(number), ignore_errors=True)
-            self._place(number).mkdir(parents=True)
+            with disk_errors(self.folder):
+                self._place(number).mkdir(parents=True)
         place = self._place(int(agreed(number)))
-        with disk_errors(place):
-            for table in self._tables:
-                for cell in _cells(table):
-                    _write(_File.of(place, table, cell), cell)
-        # The checkpoint is whole once everybody has written.
-        added(torch.zeros(1))
+        error = self._write(place)
+        if float(added(torch.tensor([float(error is not None)]))) > 0:
+            # Nobody writes there any more.
+            shutil.rmtree(place, ignore_errors=True)
+            raise error or RankLost("a process that trains with this one could not write its part of a checkpoint")
+
+    def _write(self, place: Path) -> Exception | None:
+        """Write this process's part; what that failed of, for the others wait to hear of it."""
+        try:
+            with disk_errors(place):
+                for table in self._tables:
+                    for cell in _cells(table):
+                        _write(_File.of(place, table, cell), cell)
+        except Exception as error:
+            return error
+        return None
 
     def forget(self, oldest: int, best: int | None) -> None:
         """Drop what neither the oldest checkpoint that is kept needs, nor the best epoch that it knows of."""
