@@ -133,7 +133,7 @@ def added(value: Tensor) -> Tensor:
     if _joined is None:
         return value
     sent = value.detach().to(_joined.device, copy=True)
-    with _communicating():
+    with communicating():
         dist.all_reduce(sent)
     return sent.to(value.device)
 
@@ -159,7 +159,7 @@ def all_gathered(sent: Tensor) -> list[Tensor]:
         return [sent]
     sent = sent.to(_joined.device).contiguous()
     found = [torch.empty_like(sent) for _ in range(_joined.world)]
-    with _communicating():
+    with communicating():
         dist.all_gather(found, sent)
     return found
 
@@ -169,14 +169,14 @@ def agreed(value: float) -> float:
     if _joined is None:
         return value
     said = torch.tensor([value], dtype=torch.float64, device=_joined.device)
-    with _communicating():
+    with communicating():
         dist.broadcast(said, 0)
     return float(said)
 
 
 @contextlib.contextmanager
-def _communicating() -> Iterator[None]:
-    """Time that counts as communication; RankLost where it fails of another rank."""
+def communicating() -> Iterator[None]:
+    """Time that counts as communication, by torch or by TorchRec; RankLost where it fails of another rank."""
     with span("communicate"):
         try:
             yield

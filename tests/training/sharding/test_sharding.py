@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.training.sharding.lost import MOMENTS
 from tests.training.sharding.rows import FREQUENT, WAYS
 from tests.training.sharding.stages import CASES
 
@@ -45,6 +46,13 @@ def test_rows_learn_as_those_of_a_whole_table(tmp_path: Path) -> None:
     assert found["learned"] == [FREQUENT / 3] * 3
     # Of the bytes of a whole table, in each of two processes: half of it, its sums, and what the first look-up brings.
     assert max(found["memory"]) < 0.8
+
+
+def test_a_process_that_is_killed_is_told_as_lost_whatever_another_waits_for(tmp_path: Path) -> None:
+    found = printed("lost", str(tmp_path))
+
+    assert sorted(found) == sorted(MOMENTS)
+    assert all("does not answer any more" in said for said in found.values())
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -20,8 +20,7 @@ import torch
 from torch import Tensor
 from torch import distributed as dist
 
-from shortlist.core.profile import span
-from shortlist.nn.ranks import world
+from shortlist.nn.ranks import communicating, world
 from shortlist.nn.sharded import ShardedTable
 from shortlist.training.rowwise_adagrad import EPS
 from shortlist.training.sharding.package import torchrec
@@ -91,14 +90,14 @@ class ShardedRows:
         """vectors_RD of distinct rows in ascending order; see `shortlist.nn.sharded.Rows`."""
         context = self._collection.create_context()
         asked = self._by_part(rows_R)
-        with span("communicate"):
+        with communicating():
             inputs = self._collection.input_dist(context, asked).wait().wait()
         # FBGEMM has no kernel for the mode of inference, in which validation is.
         with torch.inference_mode(False), torch.no_grad():
             owned = [vectors.detach() for vectors in self._collection.compute(context, inputs)]
         for vectors in owned:
             vectors.requires_grad_(learn)
-        with span("communicate"):
+        with communicating():
             found = self._collection.output_dist(context, owned).wait()
         sent_RD = torch.cat([found[key].values() for key in self._keys])[:, : self.table.dim]
         if not learn:
@@ -116,7 +115,7 @@ class ShardedRows:
         look_ups, self._look_ups = self._look_ups, []
         if not look_ups:
             return
-        with span("communicate"):
+        with communicating():
             for look_up in look_ups:
                 gradient_RD = look_up.asked_RD.grad
                 look_up.sent_RD.backward(torch.zeros_like(look_up.asked_RD) if gradient_RD is None else gradient_RD)
