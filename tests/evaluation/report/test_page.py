@@ -196,6 +196,29 @@ def test_several_targets_stand_side_by_side_with_what_was_shown_together(facts: 
     assert "before calibration: 0.4, 0.12" in calibration
 
 
+@pytest.mark.parametrize(
+    ("index", "written"),
+    [
+        ({}, "none"),
+        ({"retrieval": {"kind": "exact", "asked": "auto"}}, "retrieval: exact"),
+        (
+            {
+                "retrieval": {"kind": "faiss", "structure": "lists", "recall@100": 0.98714, "effort": {"100": 12}},
+                "sources.more": {"kind": "lancedb", "structure": "table", "recall@100": 0.99},
+            },
+            "retrieval: faiss lists, recall@100 0.987 of an exact search's; "
+            "sources.more: lancedb table, recall@100 0.990 of an exact search's",
+        ),
+    ],
+)
+def test_an_index_has_its_kind_and_what_it_finds(
+    index: dict[str, Any], written: str, facts: Callable[..., Facts]
+) -> None:
+    whole = facts()
+    page = Page(render(facts({"protocol": {**whole.protocol, "index": index}})))
+    assert f"index{written}" in page.sections["protocol"]
+
+
 def test_nothing_measured_still_makes_a_page(facts: Callable[..., Facts]) -> None:
     metrics = {"recipe": "r", "protocol": {"split": "test"}, "stages": {}, "timings_s": {}}
     page = Page(render(replace(facts(), metrics=metrics)))

@@ -9,7 +9,7 @@ from typing import Any
 from shortlist.evaluation.report.charts import interval_bar
 from shortlist.evaluation.report.facts import Facts
 from shortlist.evaluation.report.markup import Markup, joined, note, pairs, section, table, tag
-from shortlist.evaluation.report.numbers import day, duration
+from shortlist.evaluation.report.numbers import day, decimal, duration
 
 
 def times(facts: Facts) -> Markup | None:
@@ -64,8 +64,18 @@ def _audit(audit: Mapping[str, Any]) -> Markup:
 
 def protocol(facts: Facts) -> Markup:
     """Every choice that moves a figure."""
-    entries = [[name.replace("_", " "), _written(value)] for name, value in facts.protocol.items()]
+    indexes = "; ".join(_index(stage, about) for stage, about in facts.protocol.get("index", {}).items())
+    choices = {name: value if name != "index" else indexes or None for name, value in facts.protocol.items()}
+    entries = [[name.replace("_", " "), _written(value)] for name, value in choices.items()]
     return section("protocol", "How it was measured", table(["choice", "this run"], entries))
+
+
+def _index(stage: str, about: Mapping[str, Any]) -> str:
+    """How a source finds the nearest items, and of an approximate index how many of them it finds."""
+    if "structure" not in about:
+        return f"{stage}: {about['kind']}"
+    measured = next(f"{name} {decimal(value)} of an exact search's" for name, value in about.items() if "@" in name)
+    return f"{stage}: {about['kind']} {about['structure']}, {measured}"
 
 
 def recipe(facts: Facts) -> Markup:
@@ -93,4 +103,4 @@ def _written(value: Any) -> str:
         return "none"
     if isinstance(value, list | tuple):
         return ", ".join(map(_written, value)) or "none"
-    return str(value) if not isinstance(value, Mapping) else "none"
+    return str(value)
