@@ -14,7 +14,7 @@ from shortlist.index import folder as module
 from shortlist.index import lists
 from shortlist.index.approximate import Effort
 from shortlist.index.exact import ExactIndex
-from shortlist.index.folder import build_index, open_index, recall
+from shortlist.index.folder import build_index, open_index, recall, save_index
 from shortlist.index.graph import GraphIndex
 from shortlist.index.lists import ListIndex, lists_for
 from shortlist.recipe.index import Index as Settings
@@ -124,6 +124,25 @@ def test_a_table_may_lie_elsewhere(tmp_path: Path) -> None:
     assert sorted(path.name for path in (tmp_path / "first").iterdir()) == ["index.json", "table.json"]
     assert len(list((tmp_path / "far").iterdir())) == 2, "every build has a table of its own"
     assert found[0].tolist() == ExactIndex(vectors_ID).search(query_QD, 10)[0].tolist()
+
+
+@pytest.mark.slow
+def test_items_that_come_later_leave_a_table_elsewhere_as_it_was(tmp_path: Path) -> None:
+    pytest.importorskip("lancedb")
+    vectors_ID, query_QD = world(300)
+    settings = Settings(kind="lancedb", place=str(tmp_path / "far"))
+    build_index(vectors_ID, None, settings, query_QD, tmp_path / "first")
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "far").rglob("*")}
+    index = open_index(tmp_path / "first", vectors_ID, None)
+    index.put(np.array([300], np.int32), 9 * query_QD[:1])
+    save_index(index, tmp_path / "second")
+    longer_ID = np.concatenate([vectors_ID, 9 * query_QD[:1]])
+    found = open_index(tmp_path / "second", longer_ID, None).search(query_QD, 10)
+
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "far").rglob("*")} == before
+    assert found[0][0, 0] == 300
+    assert found[0].tolist() == ExactIndex(longer_ID).search(query_QD, 10)[0].tolist()
+    assert 300 not in open_index(tmp_path / "first", vectors_ID, None).search(query_QD, 10)[0]
 
 
 def test_says_which_extra_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

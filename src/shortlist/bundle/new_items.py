@@ -28,6 +28,7 @@ from shortlist.features.values import array_of
 from shortlist.features.vocabulary import Vocabulary
 from shortlist.funnel.columns import Source
 from shortlist.funnel.filters.columns import separators, with_rows
+from shortlist.funnel.sources.folder import save_items
 from shortlist.funnel.sources.towers import TowerSource
 from shortlist.recipe.sections import sources_of
 from shortlist.schema import Side
@@ -77,13 +78,15 @@ def write_items(bundle: Bundle, sources: Sequence[Source], folder: Path) -> None
     if bundle.attributes is not None:
         write_table(folder / ATTRIBUTES, bundle.attributes)
     bundle.item_vocabulary.save(vocabulary_path(folder / "features", ITEM_ID))
+    indexes = dict(bundle.manifest.get("index", {}))
     for stage, source in zip(sources_of(bundle.recipe), sources, strict=True):
-        if isinstance(source, TowerSource):
-            source.save_items(folder / stage)
+        facts = save_items(source, folder / stage) if isinstance(source, TowerSource) else None
+        if facts is not None:
+            indexes[stage] = facts
     # Answers may have changed on purpose.
     (folder / SAMPLE).unlink(missing_ok=True)
-    facts = {name: fact for name, fact in bundle.manifest.items() if name not in ("format", "files")}
-    write_manifest(folder, facts)
+    kept = {name: fact for name, fact in bundle.manifest.items() if name not in ("format", "files")}
+    write_manifest(folder, {**kept, "index": indexes})
 
 
 def _columns(bundle: Bundle, table: pa.Table | Mapping[str, Sequence[Any]]) -> dict[str, pa.Array]:

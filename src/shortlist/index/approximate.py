@@ -70,7 +70,8 @@ class Approximate(ABC):
         self.eligible_I = eligible_rows(items, eligible_I)
         self.effort = Effort({1: most}, most)
         self.apart_M: Ints = np.zeros(0, np.int32)
-        """Items longer than any was when the index was built. By distance they would be missed: each is looked at."""
+        """Items that would be missed, and are each looked at: where distance is gone by those longer than any was when
+        the index was built, beside a table all that came later."""
 
     @abstractmethod
     def _nearest(self, query_QD: Floats, depth: int, effort: int) -> tuple[Ints, Floats]:

@@ -56,7 +56,6 @@ def build_index(
     """
     folder.mkdir()
     started = time.perf_counter()
-    items = int(eligible_rows(len(vectors_ID), eligible_I).sum())
     index = _built(vectors_ID, eligible_I, settings, folder, threads, seed)
     build_s = time.perf_counter() - started
     measured: dict[str, Any] = {}
@@ -65,21 +64,22 @@ def build_index(
         measured = _tuned(index, exact, settings, _sampled(queries_QD, exact, seed))
         if settings.kind == "auto" and not measured["pays"]:
             index, measured = exact, {}
-    save_index(index, folder)
-    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-    return {"kind": index.kind, "asked": settings.kind, "items": items, "build_s": build_s, "bytes": size, **measured}
+    saved = save_index(index, folder)
+    return {"asked": settings.kind, "build_s": build_s, **saved, **measured}
 
 
-def save_index(index: Index, folder: Path) -> None:
-    """Leave the index in `folder`, in place of the one that is there."""
+def save_index(index: Index, folder: Path) -> dict[str, Any]:
+    """Leave the index in `folder`, in place of the one that is there; what it is and its size, as JSON values."""
     about: dict[str, Any] = {"kind": index.kind}
     if isinstance(index, Approximate):
         about |= {"structure": index.structure, "effort": index.effort.to_json()}
-    if not isinstance(index, LanceIndex):
+    if not (isinstance(index, LanceIndex) and index.lies_in(folder)):
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
     index.save(folder)
     write_json(folder / _ABOUT, about)
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    return {"kind": index.kind, "items": int(index.eligible_I.sum()), "bytes": size}
 
 
 def open_index(folder: Path, vectors_ID: Floats, eligible_I: Bools | None, threads: int = 1) -> Index:

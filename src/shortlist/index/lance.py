@@ -3,11 +3,16 @@
 For vectors that memory cannot hold, and slower by two orders of magnitude than an index in memory. What k-means begins
 with is LanceDB's own choice: two tables of the same vectors are not the same.
 
-Legend: Q queries of one block, M found or changed, I item rows, D dim, E = D + 1.
+A table stays as it was written, as several bundles may have it open and a manifest names the bytes of its files. What
+comes or changes later stands beside it, in `apart_M`, and each of these is looked at.
+
+Legend: Q queries of one block, M found or changed, I item rows, A items apart, R rows of the table, D dim,
+E = D + 1.
 """
 
 from __future__ import annotations
 
+import shutil
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,18 +37,27 @@ _LISTED = 10_000
 
 
 class LanceIndex(Approximate):
-    """A table of the eligible items. Changes are made in the table, for everyone who has it open."""
+    """A table of the eligible items. It grows by an item apart with every change: build it anew when many changed."""
 
     kind = "lancedb"
     structure = "table"
 
-    def __init__(self, place: Path | str, name: str, length: float, items: int, eligible_I: Bools | None) -> None:
-        """Open the table `name` below `place`; `length` is that of all vectors in it."""
+    def __init__(
+        self, place: Path | str, name: str, vectors_ID: Floats, eligible_I: Bools | None, apart_M: Ints | None = None
+    ) -> None:
+        """Open the table `name` below `place`; of the items `apart_M` it has no vector, or another one."""
         lancedb = need("lancedb", "lancedb", "the index `lancedb`")
-        self._place, self._name, self._length = place, name, length
+        self._place, self._name = place, name
         self._table = lancedb.connect(str(place)).open_table(name)
-        super().__init__(items, eligible_I, _lists(self._table.count_rows()))
-        self._locate()
+        rows = self._table.count_rows()
+        super().__init__(len(vectors_ID), eligible_I, _lists(rows))
+        found = self._table.search().select([_ITEM]).limit(max(rows, 1)).to_arrow()
+        self._item_R = found[_ITEM].to_numpy()
+        self._place_I = np.zeros(len(vectors_ID), np.int64)
+        self._place_I[self._item_R] = np.arange(rows)
+        self.apart_M = np.zeros(0, np.int32) if apart_M is None else apart_M
+        self._apart_AD: Floats = vectors_ID[self.apart_M]
+        self._stale = self._count_stale()
 
     @classmethod
     def build(cls, vectors_ID: Floats, eligible_I: Bools | None, place: Path | str) -> LanceIndex:
@@ -63,41 +77,47 @@ class LanceIndex(Approximate):
                 _VECTOR,
                 config=form(distance_type="l2", num_partitions=lists, max_iterations=ROUNDS, sample_rate=PER_LIST),
             )
-        return cls(place, name, length, len(vectors_ID), eligible_I)
+        return cls(place, name, vectors_ID, eligible_I)
 
     @classmethod
     def open(cls, folder: Path, vectors_ID: Floats, eligible_I: Bools | None, threads: int) -> LanceIndex:
         """The table that `save` named. LanceDB has threads of its own."""
         about = read_json(folder / _TABLE)
-        place = about["place"] or folder
-        index = cls(place, about["name"], about["length"], len(vectors_ID), eligible_I)
-        index.apart_M = np.array(about["apart"], np.int32)
-        return index
+        apart_M = np.array(about["apart"], np.int32)
+        return cls(about["place"] or folder, about["name"], vectors_ID, eligible_I, apart_M)
+
+    def lies_in(self, folder: Path) -> bool:
+        """Whether the table does."""
+        return isinstance(self._place, Path) and self._place.resolve() == folder.resolve()
 
     def save(self, folder: Path) -> None:
-        """Name the table; it stays where it is."""
-        place = None if self._place == folder else str(self._place)
-        about = {"place": place, "name": self._name, "length": self._length, "apart": self.apart_M.tolist()}
-        write_json(folder / _TABLE, about)
+        """Name the table. That of another bundle's folder is copied; one that lies elsewhere stays there."""
+        place, files = self._place, f"{self._name}.lance"
+        if isinstance(place, Path) and not self.lies_in(folder):
+            shutil.copytree(place / files, folder / files)
+        elsewhere = None if isinstance(place, Path) else place
+        write_json(folder / _TABLE, {"place": elsewhere, "name": self._name, "apart": self.apart_M.tolist()})
 
     def put(self, item_M: Ints, vector_MD: Floats) -> None:
-        """See `Index.put`. Items that came since the table was written are read beside the lists."""
+        """See `Index.put`."""
         self.eligible_I = with_eligible(self.eligible_I, item_M)
-        self._set_apart(item_M, vector_MD, self._length)
-        rows = pa.Table.from_batches([_batch(item_M, vector_MD, self._length)])
-        merge = self._table.merge_insert(_ITEM).when_matched_update_all().when_not_matched_insert_all()
-        merge.execute(rows)
-        self._locate()
+        others_A = ~np.isin(self.apart_M, item_M)
+        apart_A = np.concatenate([self.apart_M[others_A], item_M.astype(np.int32)])
+        apart_AD = np.concatenate([self._apart_AD[others_A], np.asarray(vector_MD, np.float32)])
+        order_A = np.argsort(apart_A)
+        self.apart_M, self._apart_AD = apart_A[order_A], apart_AD[order_A]
+        self._stale = self._count_stale()
 
     def remove(self, item_M: Ints) -> None:
         """See `Index.remove`."""
-        if len(item_M):
-            self._table.delete(f"{_ITEM} IN ({', '.join(map(str, item_M.tolist()))})")
         self.eligible_I[item_M] = False
-        self.apart_M = np.setdiff1d(self.apart_M, item_M)
-        self._locate()
+        others_A = ~np.isin(self.apart_M, item_M)
+        self.apart_M, self._apart_AD = self.apart_M[others_A], self._apart_AD[others_A]
+        self._stale = self._count_stale()
 
     def _nearest(self, query_QD: Floats, depth: int, effort: int) -> tuple[Ints, Floats]:
+        # Rows that stand for no item any more take up places of what is found.
+        depth = min(depth + self._stale, 2 * depth)
         item_QM = np.zeros((len(query_QD), depth), np.int32)
         score_QM = np.full((len(query_QD), depth), -np.inf, np.float32)
         for q, query_E in enumerate(np.pad(query_QD, ((0, 0), (0, 1)))):
@@ -108,6 +128,13 @@ class LanceIndex(Approximate):
         return item_QM, score_QM
 
     def _scores(self, query_D: Floats, item_M: Ints) -> Floats:
+        is_apart_M = np.isin(item_M, self.apart_M)
+        score_M = np.empty(len(item_M), np.float32)
+        score_M[is_apart_M] = self._apart_AD[np.searchsorted(self.apart_M, item_M[is_apart_M])] @ query_D
+        score_M[~is_apart_M] = self._scores_in_table(query_D, item_M[~is_apart_M])
+        return score_M
+
+    def _scores_in_table(self, query_D: Floats, item_M: Ints) -> Floats:
         place_M = self._place_I[item_M]
         order_M = np.argsort(place_M)
         rows = self._table.take_offsets(place_M[order_M].tolist()).select([_ITEM, _VECTOR]).to_arrow()
@@ -115,12 +142,9 @@ class LanceIndex(Approximate):
         score_M[order_M] = _vectors(rows)[:, :-1] @ query_D
         return score_M
 
-    def _locate(self) -> None:
-        """Where in the table each item's row stands."""
-        rows = self._table.count_rows()
-        item_M = self._table.search().select([_ITEM]).limit(max(rows, 1)).to_arrow()[_ITEM].to_numpy()
-        self._place_I = np.zeros(len(self.eligible_I), np.int64)
-        self._place_I[item_M] = np.arange(rows)
+    def _count_stale(self) -> int:
+        """Rows of the table of items that are no longer found, or by another vector."""
+        return int(np.count_nonzero(~self.eligible_I[self._item_R] | np.isin(self._item_R, self.apart_M)))
 
 
 def _lists(items: int) -> int:

@@ -19,10 +19,10 @@ from shortlist.funnel.columns import Bools, Requests, Source
 from shortlist.funnel.session import Session
 from shortlist.funnel.sources.fitted import FittedSource
 from shortlist.funnel.sources.mixture import Mixture
-from shortlist.funnel.sources.towers import INDEX, TowerSource
+from shortlist.funnel.sources.towers import TowerSource
 from shortlist.index.base import Index
 from shortlist.index.exact import ExactIndex
-from shortlist.index.folder import build_index, open_index
+from shortlist.index.folder import build_index, open_index, save_index
 from shortlist.recipe.index import Index as IndexSettings
 from shortlist.recipe.sections import Recipe, sources_of
 from shortlist.schema import Schema, Side
@@ -31,6 +31,8 @@ SCORERS = Catalogue("shortlist.funnel.scorers", "scorer")
 TOWERS = "towers"
 """The kind of a source that has a query tower; others have the name of their scorer."""
 _ABOUT = "source.json"
+_INDEX = "index"
+"""The index's folder in the source's."""
 
 
 @dataclass(frozen=True)
@@ -98,8 +100,8 @@ def _open_towers(folder: Path, name: str, settings: Mapping[str, Any], around: S
     vectors_ID = _mapped(folder / "vectors.npy")
     eligible_I = around.eligible_I[: len(vectors_ID)]
     index: Index = ExactIndex(vectors_ID, eligible_I)
-    if (folder / INDEX).is_dir():
-        index = open_index(folder / INDEX, vectors_ID, eligible_I, around.threads)
+    if (folder / _INDEX).is_dir():
+        index = open_index(folder / _INDEX, vectors_ID, eligible_I, around.threads)
     source = TowerSource(
         name=name,
         query=query,
@@ -132,11 +134,25 @@ def add_index(
         around.eligible_I,
         settings,
         np.concatenate([source.vectors_ID[:0], *(source.encode(batch) for batch in requests)]),
-        folder / INDEX,
+        folder / _INDEX,
         around.threads,
         seed=seed,
     )
     write_json(folder / _ABOUT, {**read_json(folder / _ABOUT), "index": facts})
+    return facts
+
+
+def save_items(source: TowerSource, folder: Path) -> dict[str, Any] | None:
+    """Leave what the source knows of its items in `folder`, a copy of its own; what is then true of its index.
+
+    Of an index that was built, how it was chosen and measured is still said. None for a source that had none.
+    """
+    np.save(folder / "vectors.npy", source.vectors_ID, allow_pickle=False)
+    about = read_json(folder / _ABOUT)
+    if not (folder / _INDEX).is_dir():
+        return None
+    facts: dict[str, Any] = {**about["index"], **save_index(source.index, folder / _INDEX)}
+    write_json(folder / _ABOUT, {**about, "index": facts})
     return facts
 
 

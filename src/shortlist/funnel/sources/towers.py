@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 
@@ -14,12 +13,8 @@ from shortlist.funnel.columns import Bools, Candidates, Requests, candidates_of_
 from shortlist.funnel.session import Session
 from shortlist.index.base import Index, with_rows
 from shortlist.index.exact import ExactIndex
-from shortlist.index.folder import save_index
 from shortlist.index.similar import Cosines
 from shortlist.schema import Column
-
-INDEX = "index"
-"""The index's folder in the source's."""
 
 
 @dataclass(frozen=True)
@@ -71,20 +66,12 @@ class TowerSource:
     def with_items(self, row_A: Ints, vectors_AD: Floats) -> TowerSource:
         """The same with these vectors of items that were added, from the last row on, or altered.
 
-        The index is changed, and is that of both. A table that others may have open is left as it is: then every item
-        is looked at.
+        The index is changed, and is that of both.
         """
-        index = self.index if self.index.kind != "lancedb" else ExactIndex(self.vectors_ID, self.index.eligible_I)
-        index.put(row_A, vectors_AD)
-        index.remove(row_A[~self.eligible_I[row_A]])
+        self.index.put(row_A, vectors_AD)
+        self.index.remove(row_A[~self.eligible_I[row_A]])
         vectors_ID, _ = with_rows(self.vectors_ID, self.eligible_I, row_A, vectors_AD)
-        return replace(self, vectors_ID=vectors_ID, index=index)
-
-    def save_items(self, folder: Path) -> None:
-        """Leave what is known of the items in the source's folder."""
-        np.save(folder / "vectors.npy", self.vectors_ID, allow_pickle=False)
-        if (folder / INDEX).is_dir():
-            save_index(self.index, folder / INDEX)
+        return replace(self, vectors_ID=vectors_ID)
 
     def exact(self) -> TowerSource:
         """The same with an index that looks at every item; itself where it has one."""
