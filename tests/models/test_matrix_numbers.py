@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from shortlist.core.errors import DataError, EnvironmentFault, RecipeError
+from shortlist.core.errors import DataError, RecipeError
 from shortlist.features.past import Events
 from shortlist.features.rows import FeatureTable, Floats, RaggedBag
 from shortlist.funnel.sources.folder import SCORERS
@@ -217,11 +217,6 @@ def test_ease_keeps_the_weights_of_largest_size() -> None:
     for row, largest in zip(everything[1:6, 1:6], kept[1:6, 1:6], strict=True):
         np.testing.assert_allclose(sorted(np.abs(row))[-2:], sorted(np.abs(largest))[-2:], rtol=1e-5)
         assert np.count_nonzero(largest) == 2
-
-
-def test_what_memory_cannot_hold_is_said_with_figures() -> None:
-    with pytest.raises(EnvironmentFault, match=r"ease over 9 items needs 1,024\.0 GiB .* has .* GiB\. Fewer"):
-        shared.check_memory(2**40, "ease over 9 items", "Fewer.")
 
 
 @pytest.mark.parametrize("rank", [0, 2, 99])

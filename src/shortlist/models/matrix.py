@@ -5,7 +5,6 @@ Legend: U users, I item rows, n item rows of one block, M stored values of a blo
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -13,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from shortlist.core.errors import DataError, EnvironmentFault
+from shortlist.core.errors import DataError
 from shortlist.features.rows import Floats, Ints, Longs
 from shortlist.models.base import Fitted, Interactions
 
@@ -154,12 +153,3 @@ def dense_operator(dense_JJ: Floats, items_J: Longs) -> dict[str, npt.NDArray[An
 def on_histories(arrays: Mapping[str, npt.NDArray[Any]], half_life: float | None = None) -> Fitted:
     """An operator from the items of a history to all items."""
     return Fitted("item_to_item", arrays, {"half_life": half_life})
-
-
-def check_memory(needed: int, what: str, remedy: str) -> None:
-    """EnvironmentFault where `needed` bytes are more than this machine's memory."""
-    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if needed > there:
-        raise EnvironmentFault(
-            f"{what} needs {needed / 2**30:,.1f} GiB of memory, this machine has {there / 2**30:,.1f} GiB. {remedy}"
-        )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import ibis
 import pyarrow as pa
 
 from shortlist.core.errors import DataError, EnvironmentFault
+from shortlist.core.memory import machine_memory
 from shortlist.tables.names import SOURCE
 from shortlist.tables.results import arrow_schema
 from shortlist.tables.sources import Source, find_source
@@ -23,7 +23,6 @@ _OUR_MISTAKES = (
     duckdb.InternalException,
     duckdb.ParserException,
 )
-_CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 
 
 class DuckDB:
@@ -188,10 +187,3 @@ def _first_line(error: Exception) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     useful = itertools.takewhile(lambda line: not line.startswith(("Column ", "Possible ")), lines)
     return " ".join(useful)
-
-
-def machine_memory() -> int:
-    """Bytes of memory that this process may use: the machine's, or its control group's if that is less."""
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    limit = _CGROUP_LIMIT.read_text().strip() if _CGROUP_LIMIT.is_file() else "max"
-    return min(memory, int(limit)) if limit.isdigit() else memory

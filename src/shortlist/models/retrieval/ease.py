@@ -15,13 +15,13 @@ from scipy import sparse
 from scipy.linalg import lapack
 
 from shortlist.core.errors import EnvironmentFault
+from shortlist.core.memory import check_memory
 from shortlist.core.settings import Settings
 from shortlist.features.rows import Floats, Longs
 from shortlist.models.base import Fitted, Interactions, MatrixModel
 from shortlist.models.matrix import (
     BLOCK,
     Matrix,
-    check_memory,
     counts,
     dense_operator,
     on_histories,

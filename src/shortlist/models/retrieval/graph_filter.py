@@ -15,6 +15,7 @@ from pydantic import Field
 from scipy import sparse
 from scipy.sparse.linalg import svds
 
+from shortlist.core.memory import check_memory
 from shortlist.core.seeding import stream
 from shortlist.core.settings import Settings
 from shortlist.features.rows import Floats
@@ -22,7 +23,6 @@ from shortlist.models.base import Fitted, Interactions, MatrixModel
 from shortlist.models.matrix import (
     Doubles,
     Matrix,
-    check_memory,
     counts,
     dense_operator,
     had,

@@ -13,11 +13,12 @@ import numpy.typing as npt
 from pydantic import Field
 
 from shortlist.core.errors import DataError, Problem, RecipeError
+from shortlist.core.memory import check_memory
 from shortlist.core.settings import Settings
 from shortlist.core.suggest import did_you_mean
 from shortlist.features.rows import Longs
 from shortlist.models.base import Fitted, Interactions, MatrixModel
-from shortlist.models.matrix import check_memory, known
+from shortlist.models.matrix import known
 from shortlist.schema import Column, Side
 
 DAY = 86_400
