@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from shortlist.core import memory
 from shortlist.core.errors import EnvironmentFault
 from shortlist.features.rows import Floats
 from shortlist.index import folder as module
@@ -98,6 +99,29 @@ def test_auto_walks_a_graph_of_many_vectors_of_one_length(tmp_path: Path, monkey
     assert build_index(vectors_ID, None, Settings(), query_QD, tmp_path / "a")["structure"] == "graph"
     vectors_ID[7] *= 2
     assert build_index(vectors_ID, None, Settings(recall=0.8), query_QD, tmp_path / "b")["structure"] == "lists"
+
+
+@pytest.mark.slow
+def test_auto_leaves_vectors_on_disk_that_memory_can_not_hold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("lancedb")
+    vectors_ID, query_QD = world(1200)
+    monkeypatch.setattr(module, "EXACT_BELOW", 1000)
+    monkeypatch.setattr(module, "machine_memory", lambda: 2 * vectors_ID.nbytes - 1)
+    facts = build_index(vectors_ID, None, Settings(), query_QD, tmp_path / "index")
+
+    assert (facts["kind"], facts["asked"]) == ("lancedb", "auto")
+    few = build_index(vectors_ID[:900], None, Settings(), query_QD, tmp_path / "few")
+    assert few["kind"] == "exact"
+
+
+def test_vectors_that_memory_can_not_hold_need_lancedb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    vectors_ID, query_QD = world(1200)
+    monkeypatch.setattr(module, "EXACT_BELOW", 1000)
+    monkeypatch.setattr(memory, "machine_memory", lambda: 2 * vectors_ID.nbytes - 1)
+    monkeypatch.setitem(sys.modules, "lancedb", None)
+
+    with pytest.raises(EnvironmentFault, match=r"an index over 1,199 items needs .*shortlist\[lancedb\]"):
+        build_index(vectors_ID, None, Settings(), query_QD, tmp_path / "index")
 
 
 @pytest.mark.parametrize("kind", ["auto", "exact", "faiss", pytest.param("lancedb", marks=pytest.mark.slow)])

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from shortlist.core.files import read_json, write_json
+from shortlist.core.memory import check_memory, machine_memory
 from shortlist.core.seeding import stream
 from shortlist.features.rows import Floats, Ints
 from shortlist.index.approximate import Approximate, Effort
@@ -36,6 +37,9 @@ _SAMPLE = 256
 """Queries to choose the effort by, and as many others to measure it by."""
 _MARGIN = 0.25
 """Of what the goal leaves to be missed this much is kept, as other queries are not those the effort was chosen by."""
+_COPIES = 2
+"""Of the vectors that an index in memory holds while it is built: the rows that it takes in, and its own."""
+_ON_DISK = "Install LanceDB, which leaves vectors on disk: pip install 'shortlist[lancedb]'"
 _ABOUT = "index.json"
 
 
@@ -62,7 +66,7 @@ def build_index(
     if isinstance(index, Approximate):
         exact = ExactIndex(vectors_ID, eligible_I)
         measured = _tuned(index, exact, settings, _sampled(queries_QD, exact, seed))
-        if settings.kind == "auto" and not measured["pays"]:
+        if settings.kind == "auto" and index.kind == "faiss" and not measured["pays"]:
             index, measured = exact, {}
     saved = save_index(index, folder)
     return {"asked": settings.kind, "build_s": build_s, **saved, **measured}
@@ -99,9 +103,7 @@ def _built(
     vectors_ID: Floats, eligible_I: Bools | None, settings: recipe.Index, folder: Path, threads: int, seed: int
 ) -> Index:
     items = int(eligible_rows(len(vectors_ID), eligible_I).sum())
-    kind = settings.kind
-    if kind == "auto":
-        kind = "faiss" if items > EXACT_BELOW and importlib.util.find_spec("faiss") else "exact"
+    kind = _chosen(vectors_ID, items) if settings.kind == "auto" else settings.kind
     if kind == "exact" or not items:
         return ExactIndex(vectors_ID, eligible_I)
     if kind == "lancedb":
@@ -114,6 +116,18 @@ def _built(
     return ListIndex.build(vectors_ID, eligible_I, seed, threads)
 
 
+def _chosen(vectors_ID: Floats, items: int) -> str:
+    """The kind of an index that `auto` takes. EnvironmentFault where the vectors fit into no index there is."""
+    if items <= EXACT_BELOW:
+        return "exact"
+    needed = _COPIES * vectors_ID.nbytes
+    if not importlib.util.find_spec("lancedb"):
+        check_memory(needed, f"an index over {items:,} items", _ON_DISK)
+    elif needed > machine_memory():
+        return "lancedb"
+    return "faiss" if importlib.util.find_spec("faiss") else "exact"
+
+
 def _is_of_one_length(vectors_ID: Floats, eligible_I: Bools | None) -> bool:
     squares_I = np.einsum("id,id->i", vectors_ID, vectors_ID)[eligible_rows(len(vectors_ID), eligible_I)]
     return bool(squares_I.max() <= squares_I.min() * (1 + 1e-3))
@@ -121,10 +135,11 @@ def _is_of_one_length(vectors_ID: Floats, eligible_I: Bools | None) -> bool:
 
 def _sampled(queries_QD: Floats, exact: ExactIndex, seed: int) -> Floats:
     random = stream(seed, "index queries")
-    if not len(queries_QD):
-        queries_QD = exact.vectors_ID[np.flatnonzero(exact.eligible_I)]
-    chosen = random.choice(len(queries_QD), min(2 * _SAMPLE, len(queries_QD)), replace=False)
-    return np.ascontiguousarray(queries_QD[chosen], np.float32)
+    from_QD, row_Q = queries_QD, np.arange(len(queries_QD))
+    if not len(row_Q):
+        from_QD, row_Q = exact.vectors_ID, np.flatnonzero(exact.eligible_I)
+    chosen = random.choice(len(row_Q), min(2 * _SAMPLE, len(row_Q)), replace=False)
+    return np.ascontiguousarray(from_QD[row_Q[chosen]], np.float32)
 
 
 def _tuned(index: Approximate, exact: ExactIndex, settings: recipe.Index, query_QD: Floats) -> dict[str, Any]:

@@ -15,8 +15,9 @@ class Index(Settings):
 
     kind: Literal["auto", "exact", "faiss", "lancedb"] = "auto"
     """exact: every item is looked at. faiss: approximate, in memory. lancedb: approximate, vectors stay on disk or in
-    an object store. auto: exact for up to 20,000 items and where faiss is not installed, else faiss where it reaches
-    the recall by looking at less than a quarter of the items."""
+    an object store. auto: exact for up to 20,000 items; lancedb for more whose vectors do not fit into memory twice, as
+    the building of any other takes; else faiss, where it is installed and reaches the recall by looking at less than a
+    quarter of the items, and exact where not."""
     structure: Literal["auto", "lists", "graph"] = "auto"
     """Of faiss. lists: a query looks at the lists (IVF-flat) that are near; items may come and go. graph: it walks
     along near items (HNSW); faster for vectors of one length, as of cosine models, and slower to build. auto: graph
