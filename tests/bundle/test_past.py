@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -159,6 +159,14 @@ def test_events_of_the_request_say_their_type_and_their_time(shop: Shop) -> None
 def test_a_history_of_nothing_known_is_no_history(shop: Shop) -> None:
     empty = shop.recommender.requests([None, None, None], history=[[], ["no such item"], [Event("neither", "buy", 5)]])
     assert empty.history.counts().tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize("what", ["history", "exclude", "candidates"])
+def test_text_in_the_place_of_a_list_is_no_list_of_its_letters(shop: Shop, what: str) -> None:
+    lists: dict[str, Any] = {what: [["a"], "ab"]}
+
+    with pytest.raises(RequestError, match=rf"`{what}`: expected a list for each request, .* found the text 'ab'"):
+        shop.recommender.requests([None, None], **lists)
 
 
 def test_types_are_refused_where_the_log_has_none(tmp_path: Path) -> None:

@@ -178,6 +178,10 @@ class Asking:
 def _check_lists(lists: Sequence[Any], rows: int, what: str) -> None:
     if len(lists) != rows:
         raise RequestError(f"`{what}` has {len(lists)} lists for {rows} requests")
+    # Text is a sequence too: of letters, each of which would be an unknown item.
+    text = next((each for each in lists if isinstance(each, str)), None)
+    if text is not None:
+        raise RequestError(f"`{what}`: expected a list for each request, such as [[{text!r}]], found the text {text!r}")
 
 
 def _ids(vocabulary: Vocabulary, columns: Columns, name: str | None) -> Ints | None:
