@@ -1,7 +1,7 @@
 """LanceDB: lists as those of `lists`, but in a table on disk or in an object store, of which a query reads a part.
 
-For vectors that memory cannot hold, and slower by two orders of magnitude than an index in memory. What k-means begins
-with is LanceDB's own choice: two tables of the same vectors are not the same.
+For vectors that memory cannot hold, and ten to fifty times as slow as lists in memory. What k-means begins with is
+LanceDB's own choice: two tables of the same vectors are not the same.
 
 A table stays as it was written, as several bundles may have it open and a manifest names the bytes of its files. What
 comes or changes later stands beside it, in `apart_M`, and each of these is looked at.
