@@ -7,8 +7,11 @@ import pyarrow as pa
 import pytest
 
 from shortlist.bundle.recommender import Recommender
-from shortlist.bundle.similar import similar
+from shortlist.bundle.similar import comparing, similar
 from shortlist.core.errors import RequestError
+from shortlist.funnel.scorers.counts import Counts
+from shortlist.funnel.scorers.factors import Factors
+from shortlist.funnel.sources.fitted import FittedSource
 from shortlist.funnel.sources.towers import TowerSource
 
 
@@ -32,6 +35,24 @@ def test_a_new_item_has_similar_ones_too(shop: Recommender) -> None:
     twin = {"good": ["mug 2"], "name": ["A second mug"], "kind": ["pots"], "price": [6.0], "tags": [["gift"]]}
 
     assert shop.with_items(twin).similar(["mug 2"], 1)[0][0].item_id == "mug"
+
+
+def test_is_by_the_factors_of_a_fitted_model_where_there_is_no_tower(shop: Recommender) -> None:
+    items = len(shop.bundle.items)
+    factors_ID = np.random.default_rng(0).standard_normal((items, 4)).astype(np.float32)
+    tea, mug = shop.bundle.item_rows(pa.array(["tea", "mug"]))
+    factors_ID[mug] = 3 * factors_ID[tea]
+    arrays = {"factors": factors_ID, "gram": np.eye(4, dtype=np.float32)}
+    als = FittedSource("als", Factors(arrays, {"alpha": 1.0}, shop.bundle.eligible_I), items)
+    counts = FittedSource(
+        "popularity", Counts({"shares": np.ones((1, items), np.float32)}, {}, shop.bundle.eligible_I), items
+    )
+
+    found = similar(shop.bundle, (counts, als), ["tea"], 2)
+    assert found.sources == ("als",)
+    assert found.item_UK[0, 0] == mug
+    assert found.score_UK[0, 0] == pytest.approx(1)
+    assert comparing((als, *shop.sources)) is shop.sources[0], "a tower knows new items too"
 
 
 def test_what_cannot_be_asked_is_said(shop: Recommender) -> None:

@@ -6,8 +6,9 @@ import numpy as np
 
 from shortlist.features.past import Events
 from shortlist.features.rows import FeatureRows, Floats, Ints, RaggedBag
-from shortlist.funnel.columns import Requests
+from shortlist.funnel.columns import Bools, Requests
 from shortlist.funnel.scorers._base import Scorer
+from shortlist.funnel.scorers.factors import Factors
 from shortlist.funnel.sources.fitted import FittedSource
 from shortlist.index.exact import ExactIndex
 
@@ -54,6 +55,11 @@ def asked(history: list[list[int]], exclude: list[list[int]], allowed: list[list
     )
 
 
+def of_factors(factors_ID: Floats, eligible_I: Bools) -> FittedSource:
+    arrays = {"factors": factors_ID, "gram": np.eye(factors_ID.shape[1], dtype=np.float32)}
+    return FittedSource("als", Factors(arrays, {"alpha": 1.0}, eligible_I), len(factors_ID))
+
+
 def source() -> FittedSource:
     return FittedSource("by last", ByLast({}, {}, np.array([False, True, True, True, True])), ITEMS)
 
@@ -78,3 +84,25 @@ def test_requests_without_later_items_are_passed_on_as_they_are() -> None:
     requests = asked([[2, 3], [1]], [[1], []], [[1, 2, 3, 4], [3]])
     found = source()(requests, 3)
     assert found.item_UK.tolist() == [[3, 2, 4], [3, 0, 0]]
+
+
+def test_items_are_alike_by_the_cosine_of_their_factors() -> None:
+    factors_ID = np.array([[0, 0], [1, 0], [50, 50], [2, 1], [0, 0], [0, 3], [-1, 0]], np.float32)
+    found = of_factors(factors_ID, np.arange(7) % 5 > 0).similar(np.array([1, 3], np.int32), 3)
+
+    assert found.item_UK.tolist() == [[3, 2, 6], [2, 1, 6]], "row 4 has no vector, row 5 may not be recommended"
+    expected_UK = np.array([[2, np.sqrt(2.5), -np.sqrt(5)], [1.5 * np.sqrt(2), 2, -2]]) / np.sqrt(5)
+    np.testing.assert_allclose(found.score_UK, expected_UK, rtol=1e-5)
+    assert found.sources == ("als",)
+
+
+def test_nothing_is_like_an_item_without_factors_or_a_later_one() -> None:
+    factors_ID = np.array([[0, 0], [1, 0], [1, 1], [0, 0]], np.float32)
+    found = of_factors(factors_ID, np.arange(4) > 0).similar(np.array([3, 4, 1], np.int32), 2)
+
+    assert found.item_UK.tolist() == [[0, 0], [0, 0], [2, 0]]
+    assert np.isneginf(found.score_UK[:2]).all()
+
+
+def test_what_has_no_vectors_says_so() -> None:
+    assert source().vectors_ID is None

@@ -197,10 +197,10 @@ INDEX = '[funnel]\nindex = "faiss"\n'
 
 @pytest.mark.parametrize("stages", [FITTED, FITTED + '[sources.more]\nmodel = "ease"\n', "[ranking]\n"])
 @pytest.mark.parametrize("index", [INDEX, '[funnel]\nindex = {kind = "lancedb"}\n'])
-def test_an_index_needs_a_source_with_vectors(stages: str, index: str) -> None:
+def test_an_index_needs_a_source_with_towers(stages: str, index: str) -> None:
     (found,) = problems(stages + index)
     assert found.where == "funnel.index"
-    assert "no source of candidates has vectors" in found.message
+    assert "no source of candidates has a query tower" in found.message
 
 
 @pytest.mark.parametrize(
@@ -212,7 +212,7 @@ def test_an_index_needs_a_source_with_vectors(stages: str, index: str) -> None:
         FITTED + '[sources.towers]\nmodel = "two_tower"\n',
     ],
 )
-def test_an_index_of_some_source_with_vectors_is_read(stages: str) -> None:
+def test_an_index_of_some_source_with_towers_is_read(stages: str) -> None:
     recipe = parse_recipe(MINIMAL + stages + INDEX, "shop.toml", check=check_models)
     assert recipe.funnel.index.kind == "faiss"
     unasked = parse_recipe(MINIMAL + FITTED + '[funnel]\nindex = "auto"\n', "shop.toml", check=check_models)

@@ -46,7 +46,7 @@ class Reasons:
     final: float
     """What it was ordered by in the end."""
     history: tuple[Near, ...]
-    """Items of the user's history that are nearest to it, at most 3; none where no source gives items vectors."""
+    """Items of the user's history that are nearest to it, at most 3; none where no source has a candidate tower."""
     rules: tuple[str, ...]
     """What rules made of it."""
 

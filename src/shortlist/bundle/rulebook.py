@@ -84,8 +84,8 @@ class RuleBook:
     def _vectors_checked(self, what: str) -> Floats:
         if self._vectors is None:
             raise RequestError(
-                f"{what}: no source of this bundle gives items vectors that could be compared: train one with a "
-                'candidate tower, such as retrieval.model = "two_tower"'
+                f"{what}: no source of this bundle has a candidate tower, whose vectors of items could be compared: "
+                'train one, such as retrieval.model = "two_tower"'
             )
         return self._vectors
 

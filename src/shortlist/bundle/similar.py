@@ -9,24 +9,32 @@ import numpy as np
 from shortlist.bundle.read import Bundle
 from shortlist.core.errors import RequestError
 from shortlist.funnel.columns import Candidates, Source
+from shortlist.funnel.sources.fitted import FittedSource
 from shortlist.funnel.sources.towers import TowerSource
 
 SHOWN = 5
 """Most ids that an error shows."""
 
 
+def comparing(sources: Sequence[Source]) -> TowerSource | FittedSource | None:
+    """The first source that has vectors: one with a candidate tower if there is any, as it has those of new items."""
+    found: list[TowerSource | FittedSource] = [source for source in sources if isinstance(source, TowerSource)]
+    found += [source for source in sources if isinstance(source, FittedSource) and source.vectors_ID is not None]
+    return next(iter(found), None)
+
+
 def similar(bundle: Bundle, sources: Sequence[Source], items: Sequence[int | str], k: int) -> Candidates:
-    """The `k` items like each of these, by the first of the sources that has vectors; scores are cosines.
+    """The `k` items like each of these, by the source that is best at `comparing`; scores are cosines.
 
     RequestError for an item that is not known, k below 1, or where no source has vectors.
     """
     if k < 1:
         raise RequestError(f"k must be at least 1, found {k}")
-    source = next((source for source in sources if isinstance(source, TowerSource)), None)
+    source = comparing(sources)
     if source is None:
         raise RequestError(
-            "no source of this bundle gives items vectors that could be compared: train one with a candidate tower, "
-            'such as retrieval.model = "two_tower"'
+            "no source of this bundle gives items vectors that could be compared: train one that does, such as "
+            'retrieval.model = "two_tower" or "als"'
         )
     item_U = bundle.item_vocabulary.rows_of(items)
     unknown = [item for item, row in zip(items, item_U.tolist(), strict=True) if row == 0]

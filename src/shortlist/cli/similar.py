@@ -39,5 +39,5 @@ def run(args: argparse.Namespace) -> int:
         return 0
     for item, row, items in zip(ids, recommender.bundle.item_rows(keys), answers, strict=True):
         print(f"like {item}  {recommender.bundle.titles[row].as_py() or ''}".rstrip())
-        print("\n".join(table_lines(items)) or "  nothing is like it: it is the only item")
+        print("\n".join(table_lines(items)) or "  nothing that has a vector is like it")
     return 0

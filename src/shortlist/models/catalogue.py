@@ -86,18 +86,18 @@ def _problems_of(given: Any, where: str, section: type[Training], catalogue: Cat
 
 
 def _problems_of_index(values: Mapping[str, Any]) -> list[Problem]:
-    """Of an index that is asked for by its kind, where nothing has vectors to be found by."""
+    """Of an index that is asked for by its kind, where no source searches one."""
     funnel, further = values.get("funnel"), values.get("sources")
     given = funnel.get("index") if isinstance(funnel, dict) else None
     kind = given.get("kind") if isinstance(given, dict) else given
     sources = [values.get("retrieval"), *(further.values() if isinstance(further, dict) else ())]
-    if kind not in ("faiss", "lancedb") or any(_may_have_vectors(source) for source in sources):
+    if kind not in ("faiss", "lancedb") or any(_may_have_towers(source) for source in sources):
         return []
-    what = "no source of candidates has vectors"
+    what = "no source of candidates has a query tower, and others look at every item"
     return [Problem("funnel.index", f"{what}: leave it out, or let [retrieval] have a model that is trained in epochs")]
 
 
-def _may_have_vectors(source: Any) -> bool:
+def _may_have_towers(source: Any) -> bool:
     """Whether a section names a model that is not fitted; a model that no one knows is a problem of its own."""
     if not isinstance(source, dict):
         return source is not None

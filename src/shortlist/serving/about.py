@@ -12,10 +12,10 @@ from pydantic import ConfigDict
 
 from shortlist.bundle.recommender import Recommender
 from shortlist.bundle.sample import sample_row, typical_users
+from shortlist.bundle.similar import comparing
 from shortlist.features.base import Transform, VocabularyTransform
 from shortlist.funnel.filters.columns import kind_of
 from shortlist.funnel.filters.write import equals, has
-from shortlist.funnel.sources.towers import TowerSource
 from shortlist.schema import Side
 from shortlist.schema.columns import PAST_TYPE, ROW_SIDES
 from shortlist.serving.answers import BundleLabel
@@ -109,7 +109,7 @@ def about(recommender: Recommender, label: BundleLabel) -> AboutAnswer:
         event_types=[value for past in _past_types(recommender) for value in _commonest(past, MOST_TYPES)],
         can_filter=attributes is not None,
         columns=[] if attributes is None else list(_filter_columns(attributes)),
-        has_similar=any(isinstance(source, TowerSource) for source in recommender.sources),
+        has_similar=comparing(recommender.sources) is not None,
         keeps_events=recommender.state is not None,
         row=[] if has_items or not bundle.has_ranking else list(_row_columns(recommender)),
     )

@@ -1,6 +1,6 @@
 """What a scorer is: the arrays of a fitted model, and the best items for a history.
 
-Legend: U requests, K candidates, I item rows.
+Legend: U requests, K candidates, I item rows, D dim.
 """
 
 from __future__ import annotations
@@ -30,6 +30,11 @@ class Scorer(ABC):
         self.settings = settings
         self.eligible_I = eligible_I
         self.threads = threads
+
+    @property
+    def vectors_ID(self) -> Floats | None:
+        """A vector for each item row, by whose direction items are alike; None where the model has none."""
+        return None
 
     @abstractmethod
     def best(self, requests: Requests, k: int) -> tuple[Ints, Floats]:

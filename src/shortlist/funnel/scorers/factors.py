@@ -41,6 +41,11 @@ class Factors(Scorer):
         super().__init__(arrays, settings, eligible_I, threads)
         self._index = ExactIndex(arrays["factors"], eligible_I)
 
+    @property
+    def vectors_ID(self) -> Floats:
+        """The items' factors; those of items that were in no history are 0."""
+        return self.arrays["factors"]
+
     def best(self, requests: Requests, k: int) -> tuple[Ints, Floats]:
         """item_UK and score_UK, best first."""
         query_UD = self.encode(requests)
