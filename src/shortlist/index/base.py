@@ -5,12 +5,14 @@ Legend: U queries, K nearest, I item rows, M some items, D dim.
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from shortlist.core.memory import machine_memory
 from shortlist.features.rows import Floats, Ints, RaggedBag
 
 Bools = npt.NDArray[np.bool_]
@@ -69,10 +71,18 @@ def with_rows(vectors_ID: Floats, eligible_I: Bools, item_M: Ints, vector_MD: Fl
     """Copies of both with these items, longer where their rows lie beyond the last one. ValueError for row 0."""
     rows = max(len(vectors_ID), int(item_M.max(initial=0)) + 1)
     eligible_I = with_eligible(eligible_I, item_M)
-    longer_ID = np.zeros((rows, vectors_ID.shape[1]), np.float32)
+    longer_ID = _zeros(rows, vectors_ID.shape[1])
     longer_ID[: len(vectors_ID)] = vectors_ID
     longer_ID[item_M] = vector_MD
     return longer_ID, eligible_I
+
+
+def _zeros(rows: int, dim: int) -> Floats:
+    """Zeros: in memory, or where they are more than it holds in a temporary file, which goes when they do."""
+    if rows * dim * np.dtype(np.float32).itemsize <= machine_memory():
+        return np.zeros((rows, dim), np.float32)
+    with tempfile.TemporaryFile() as file:
+        return np.memmap(file, np.float32, "w+", shape=(rows, dim))
 
 
 def with_eligible(eligible_I: Bools, item_M: Ints) -> Bools:
