@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from shortlist.core.errors import DataError
-from shortlist.data.held_out import hold_out
+from shortlist.data.held_out import check_validation, hold_out
 from shortlist.data.prepare import prepare
 from shortlist.data.prepared import Prepared
 from shortlist.recipe import parse_recipe
@@ -84,6 +84,32 @@ def test_a_session_of_one_event_teaches_and_is_asked_nothing(tmp_path: Path) -> 
     assert "late" not in [data.user_keys[int(user)].as_py() for user in held_out.user_U]
     alone = data.user_keys.to_pylist().index("alone")
     assert data.events_of_users(Split.TRAIN).counts()[alone] == 1
+
+
+@pytest.mark.parametrize("ranking", ["", "[ranking]\n"])
+def test_a_log_of_single_events_is_told_what_can_help(tmp_path: Path, ranking: str) -> None:
+    """No share of validation would: before none of its events is there another."""
+    visits = {**LOG, "visit": [f"v{n}" for n in range(SESSIONS * LENGTH)]}
+    text = RECIPE.replace("[compute]", f"[retrieval]\n{ranking}[compute]")
+    data, recipe = prepared(tmp_path, visits, text), parse_recipe(text)
+    asked, of_first = (hold_out(data, Split.VALID, exclude_seen=False, requests=kind) for kind in ("event", "user"))
+
+    assert (len(asked), len(of_first)) == (0, 10)
+    check_validation(of_first, recipe)
+    with pytest.raises(DataError, match="another of the same user or session before it, and ") as raised:
+        check_validation(asked, recipe)
+    assert 'Set split.requests = "user"' in str(raised.value)
+    assert f"split.valid = 0{' and no [ranking]' if ranking else ''} to train" in str(raised.value)
+    assert "make split.valid larger" not in str(raised.value)
+
+
+def test_sessions_of_one_item_again_and_again_are_told_that_it_was_seen(tmp_path: Path) -> None:
+    visits = {**LOG, "item": [n // LENGTH % 7 for n in range(SESSIONS * LENGTH)]}
+    data, recipe = prepared(tmp_path, visits), parse_recipe(RECIPE)
+    held_out = hold_out(data, Split.VALID, exclude_seen=True, requests="event")
+
+    with pytest.raises(DataError, match=r"before it \(but 8 of items seen before, which funnel\.exclude_seen leaves"):
+        check_validation(held_out, recipe)
 
 
 @pytest.mark.parametrize(

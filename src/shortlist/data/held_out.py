@@ -17,6 +17,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from shortlist.core.errors import DataError
 from shortlist.core.seeding import stream
 from shortlist.data.event_shard import EventShard
 from shortlist.data.event_shards import in_turn
@@ -24,6 +25,7 @@ from shortlist.data.histories import EventsBefore, ItemsBefore, count_before, se
 from shortlist.data.prepared import Prepared
 from shortlist.features.past import Events
 from shortlist.features.rows import Ints, Longs, RaggedBag
+from shortlist.recipe.sections import Recipe
 from shortlist.schema import Split
 
 
@@ -103,6 +105,22 @@ def hold_out(
         history=known,
         seen=known.items if exclude_seen else _nothing(len(users)),
         repeats=repeats,
+    )
+
+
+def check_validation(held_out: HeldOut, recipe: Recipe) -> None:
+    """DataError, with what helps, where the recipe's validation split leaves nobody to ask for."""
+    if len(held_out):
+        return
+    if recipe.split.requests == "user":
+        raise DataError("no user has a relevant event in the validation split: make split.valid larger")
+    repeats = held_out.repeats
+    seen = f" (but {repeats:,} of items seen before, which funnel.exclude_seen leaves out)" if repeats else ""
+    raise DataError(
+        "no held-out event of the validation split is relevant and has another of the same user or session before "
+        f'it{seen}, and split.requests = "event" asks for such events alone. Set split.requests = "user" to ask for '
+        f"first events too, or split.valid = 0{' and no [ranking]' if recipe.ranking else ''} to train without "
+        "validation"
     )
 
 

@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from shortlist.bundle.recommender import Recommender
-from shortlist.core.errors import DataError
-from shortlist.data.held_out import hold_out
+from shortlist.data.held_out import check_validation, hold_out
 from shortlist.data.prepared import Prepared
 from shortlist.evaluation.lists import Lists, Truth
 from shortlist.evaluation.protocol import check_same_data, questions
@@ -35,7 +34,7 @@ def choose_retrieval_weight(
     Without a retrieval model, or without a ranker, there is nothing to blend: (0.0, {}).
 
     Raises:
-        DataError: no user has a relevant event in the validation split.
+        DataError: the validation split has nobody to ask for.
     """
     rank = recommender.ranker
     if recommender.retrieval is None or rank is None:
@@ -43,8 +42,7 @@ def choose_retrieval_weight(
     check_same_data(recommender, prepared)
     recipe = recommender.bundle.recipe
     users = hold_out(prepared, Split.VALID, recipe.funnel.exclude_seen, max_users, recipe.seed, recipe.split.requests)
-    if len(users) == 0:
-        raise DataError("no user has a relevant event in the validation split: make split.valid larger")
+    check_validation(users, recipe)
     kind_I = kinds_of_items(prepared.item_train_count)
     depth = recommender.bundle.settings.candidates
     positions = parse(metric)[1] or depth

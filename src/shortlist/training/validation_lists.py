@@ -12,9 +12,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from shortlist.core.errors import DataError
 from shortlist.data.event_shard import trimmed_width
-from shortlist.data.held_out import HeldOut, hold_out
+from shortlist.data.held_out import HeldOut, check_validation, hold_out
 from shortlist.data.loader import Gather
 from shortlist.data.order import Share
 from shortlist.data.prepared import Prepared
@@ -44,7 +43,7 @@ class ValidationLists:
     """The held-out users of validation, and how good lists for them are."""
 
     def __init__(self, prepared: Prepared, recipe: Recipe) -> None:
-        """DataError if no user has a relevant event in a validation split that there is to be."""
+        """DataError if a validation split that there is to be has nobody to ask for."""
         self.cutoff = min(LONGEST, max(1, len(prepared.items) // 10))
         self.shown = min(SHOWN, self.cutoff)
         names = (f"recall@{self.cutoff}", f"ndcg@{self.shown}")
@@ -53,8 +52,8 @@ class ValidationLists:
         self.eligible_I = eligible_items(recipe, prepared.item_train_count)
         seen, asked = recipe.funnel.exclude_seen, recipe.split.requests
         self.held_out: HeldOut = hold_out(prepared, Split.VALID, seen, USERS, recipe.seed, asked)
-        if self.metric is not None and len(self.held_out) == 0:
-            raise DataError("no user has a relevant event in the validation split: make split.valid larger")
+        if self.metric is not None:
+            check_validation(self.held_out, recipe)
 
     def of(self, item_UK: Ints) -> dict[str, float]:
         """The metrics of lists for the held-out users, in their order; the one that decides is the first."""
