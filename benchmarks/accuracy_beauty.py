@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from benchmarks.accuracy_data import RECIPES
 from benchmarks.accuracy_lists import Comparison, Entry, Published, compare
 from benchmarks.accuracy_logs import BEAUTY, contents_of, log_folder
-from benchmarks.accuracy_rows import ADAM, ITEM_KNN, POPULARITY, ease
+from benchmarks.accuracy_rows import ITEM_KNN, POPULARITY, ease, retrieval_of
 from benchmarks.harness import Options
 from benchmarks.result import Result
 from shortlist.pipeline.api import load_recipe
@@ -20,34 +20,12 @@ PUBLISHED: Mapping[str, Published] = {
     "HSTU": Published(values=(0.0788, 0.0439), source=ESASREC),
 }
 GOALS = {"SASRec with sampled softmax": PUBLISHED["SASRec, sampled softmax"].values}
-TRAINED = {
-    "epochs": 12,
-    "batch_size": 128,
-    "patience": 12,
-    "history": 50,
-    "negatives": {"source": "uniform", "count": 1024},
-    "schedule": {"decay": "cosine"},
-}
+RECIPE = "amazon_beauty"
 ENTRIES: Mapping[str, Entry] = {
     "popularity": POPULARITY,
     "item_knn": ITEM_KNN,
     "ease": ease(50, 250, 1000),
-    "sasrec": Entry(
-        retrieval={
-            **ADAM,
-            **TRAINED,
-            "model": {
-                "name": "sasrec",
-                "embedding_dim": 256,
-                "dropout": 0.5,
-                "blocks": 1,
-                "hidden": 256,
-                "positions": "rope",
-            },
-        },
-        beside="SASRec, sampled softmax",
-        within=20 * 60,
-    ),
+    "sasrec": Entry(retrieval=retrieval_of(RECIPE), beside="SASRec, sampled softmax", within=20 * 60),
 }
 HOW = (
     "S3-Rec's file (CIKM 2020): each person's last review is the test, the one before it the validation, which is part "
@@ -67,7 +45,7 @@ def comparison(options: Options) -> Comparison:
     folder = log_folder(BEAUTY, options)
     return Comparison(
         data_set="beauty",
-        recipe=load_recipe(RECIPES / "amazon_beauty.toml", data_dir=folder),
+        recipe=load_recipe(RECIPES / f"{RECIPE}.toml", data_dir=folder),
         data=contents_of(folder),
         entries=ENTRIES,
         metrics=METRICS,

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from benchmarks.accuracy_data import RECIPES
 from benchmarks.accuracy_lists import Comparison, Entry, Published, compare
 from benchmarks.accuracy_logs import DIGINETICA, contents_of, log_folder
-from benchmarks.accuracy_rows import ADAM, FALLING, ITEM_KNN, POPULARITY, trying
+from benchmarks.accuracy_rows import ITEM_KNN, POPULARITY, retrieval_of, trying
 from benchmarks.harness import Options
 from benchmarks.result import Result
 from shortlist.pipeline.api import load_recipe
@@ -18,24 +18,14 @@ PUBLISHED: Mapping[str, Published] = {
     "GCE-GNN": Published(values=(0.5422, 0.1904), source="Wang et al., SIGIR 2020"),
 }
 GOALS = {"SR-GNN": PUBLISHED["SR-GNN"].values}
-TRAINED = {
-    **ADAM,
-    **FALLING,
-    "epochs": 8,
-    "batch_size": 256,
-    "patience": 8,
-    "history": 20,
-    "negatives": {"source": "uniform", "count": 1024},
-}
+RECIPE = "diginetica"
+SASREC = retrieval_of(RECIPE)
 ENTRIES: Mapping[str, Entry] = {
     "popularity": POPULARITY,
     "item_knn": ITEM_KNN,
     "item_knn+half_life": trying(ITEM_KNN, "half_life", (0.5, 1, 2)),
-    "gru4rec": Entry(retrieval={**TRAINED, "model": {"name": "gru4rec", "embedding_dim": 128}}),
-    "sasrec": Entry(
-        retrieval={**TRAINED, "model": {"name": "sasrec", "embedding_dim": 128, "hidden": 128, "blocks": 1}},
-        beside="SR-GNN",
-    ),
+    "gru4rec": Entry(retrieval={**SASREC, "model": {"name": "gru4rec", "embedding_dim": 128}}),
+    "sasrec": Entry(retrieval=SASREC, beside="SR-GNN"),
 }
 HOW = (
     "Sessions and test as SR-GNN (AAAI 2019) and GCE-GNN (SIGIR 2020) have published them: each of 60,858 clicks of "
@@ -51,7 +41,7 @@ def comparison(options: Options) -> Comparison:
     folder = log_folder(DIGINETICA, options)
     return Comparison(
         data_set="diginetica",
-        recipe=load_recipe(RECIPES / "diginetica.toml", data_dir=folder),
+        recipe=load_recipe(RECIPES / f"{RECIPE}.toml", data_dir=folder),
         data=contents_of(folder),
         entries=ENTRIES,
         metrics=METRICS,

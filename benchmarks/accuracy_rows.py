@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from benchmarks.accuracy_lists import Entry
+from benchmarks.accuracy_data import RECIPES
+from benchmarks.accuracy_lists import Entry, Settings
 
 ADAM: Mapping[str, Any] = {
     "embedding": {"name": "adam", "lr": 1e-3},
@@ -25,6 +27,13 @@ ALS = Entry(
     retrieval={"model": {"name": "als", "dim": 128}},
     choices=tuple({"model": {"alpha": alpha}} for alpha in (1, 5, 20)),
 )
+
+
+def retrieval_of(name: str) -> Settings:
+    """[retrieval] of the shipped recipe `name`, as its file says it: whoever runs that gets the model of the row."""
+    with (RECIPES / f"{name}.toml").open("rb") as file:
+        found: Settings = tomllib.load(file)["retrieval"]
+    return found
 
 
 def ease(*l2: float) -> Entry:

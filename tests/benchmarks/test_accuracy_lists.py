@@ -107,6 +107,12 @@ def test_every_row_is_a_recipe_that_can_be_read(name: str, options: Options) -> 
         assert len(row.values) == len(table.metrics)
 
 
+@pytest.mark.parametrize("name", ["beauty", "diginetica"])
+def test_the_shipped_recipe_trains_the_model_of_the_published_row(name: str, options: Options) -> None:
+    table = TABLES[name].comparison(options)
+    assert recipe_of(table, table.entries["sasrec"], {}, seed=0).retrieval == table.recipe.retrieval
+
+
 def test_tables_are_merged_and_values_replaced() -> None:
     first = {"epochs": 3, "model": {"name": "ease", "l2": 1}}
     assert merged(first, {"model": {"l2": 5}, "loss": "bpr"}) == {
