@@ -79,8 +79,8 @@ def score(recommender: Recommender, prepared: Prepared, split: Split, reporter: 
 
     A log with real negatives gives its rows as they are. Where the ranker learns from sampled negatives, each
     relevant row is joined by as many negatives as in training, drawn by popularity from the items that the
-    user has no event with in any split: a held-out favourite is never counted as a mistake. Other rows are there
-    if the ranker learns from them.
+    user has no event with up to the end of `split`: in the test a held-out favourite is never counted as a mistake,
+    and what is chosen on validation knows nothing of the test. Other rows are there if the ranker learns from them.
     """
     recipe = recommender.bundle.recipe
     choice = recipe.ranking.negatives if recipe.ranking is not None else Negatives(sampled=0)
@@ -98,7 +98,7 @@ def score(recommender: Recommender, prepared: Prepared, split: Split, reporter: 
         BATCH,
         recipe.seed,
         epoch=0,
-        sampler=_sampler(prepared) if sampled else None,
+        sampler=_sampler(prepared, split) if sampled else None,
         sampled=sampled,
         shuffle=False,
     )
@@ -136,8 +136,9 @@ def _groups(events: EventRows, seed: int, observed_N: npt.NDArray[np.bool_]) -> 
     return group_N
 
 
-def _sampler(prepared: Prepared) -> NegativeSampler:
-    return NegativeSampler("popularity", prepared.item_train_count, prepared.items_of_users(*Split))
+def _sampler(prepared: Prepared, split: Split) -> NegativeSampler:
+    known = prepared.items_of_users(*(part for part in Split if part <= split))
+    return NegativeSampler("popularity", prepared.item_train_count, known)
 
 
 def _words(split: Split, sampled: int, observed: bool) -> str:
@@ -147,5 +148,5 @@ def _words(split: Split, sampled: int, observed: bool) -> str:
     rows = f"all {name} rows" if observed else f"the relevant {name} rows"
     return (
         f"{rows}, and for each relevant one {sampled} negatives drawn by popularity from the items that the "
-        "user has no event with in any split"
+        f"user has no event with in {'any split' if split == Split.TEST else f'{name} or before'}"
     )
