@@ -104,7 +104,8 @@ class Recommender:
             is there already gets these features; columns that are left out count as missing.
 
         Models encode a new item by its features. Sources that know items by what users did with them, such as
-        neighbours or popularity, do not propose it. RequestError where the table does not fit. `save` keeps the items.
+        neighbours or popularity, do not propose it; towers seldom do unless they were trained with `id_dropout`, which
+        is off by default. RequestError where the table does not fit. `save` keeps the items.
         """
         return Recommender(with_items(self.bundle, table), self.threads, self.state)
 

@@ -67,6 +67,7 @@ def test_a_log_alone_has_both_stages_and_a_split_by_time(tmp_path: Path) -> None
     # 200 hours from 2020-09-13 12:26; the last 40 and the last 20 are held out: 160 and 180 hours later.
     assert proposal.split == "at 2020-09-20 04:26 / 2020-09-21 00:26 (80/10/10 by time)"
     assert "every row counts as wanted" in said(proposal)
+    assert "id_dropout" not in proposal.text, "items without features are known by their ids alone"
 
 
 @pytest.mark.parametrize(
@@ -108,6 +109,7 @@ def test_the_tables_beside_the_log_are_told_apart_by_their_keys(tmp_path: Path) 
     assert {name: feature.kind for name, feature in recipe.features.user.items()} == {"town": "categorical"}
     assert {name: feature.kind for name, feature in recipe.features.item.items()} == {"tags": "multi_hot"}
     assert "the items: `item_id` is unique in it" in said(proposal)
+    assert "id_dropout = 0.1" in proposal.text
 
 
 def test_ids_with_unusual_names_are_found_by_the_tables_they_are_keys_of(tmp_path: Path) -> None:

@@ -109,7 +109,7 @@ def _stages(parts: Parts) -> list[list[str]]:
         ]
     sampled = ["", "[ranking.negatives]", *offered(Negatives, "sampled", "source"), *_observed()]
     return [
-        ["[retrieval]", *_model(Retrieval), *_training(Retrieval)],
+        ["[retrieval]", *_model(Retrieval), *_newcomers(parts), *_training(Retrieval)],
         ["[ranking]", *_model(Ranking), *_several(parts.targets), *_training(Ranking, "wide"), *sampled],
     ]
 
@@ -120,6 +120,13 @@ def _model(stage: type[Retrieval] | type[Ranking]) -> list[str]:
         *remark("Which model, and its settings: shortlist doctor --models"),
         f"model = {value({'name': default.name})}",
     ]
+
+
+def _newcomers(parts: Parts) -> list[str]:
+    """What new items need of the model, where they have features to be known by."""
+    if not any(offer.active for offer in parts.features.get(Side.ITEM, ())):
+        return []
+    return remark("Where items come between two trainings, id_dropout = 0.1 in it recommends them by their features.")
 
 
 def _observed() -> list[str]:
