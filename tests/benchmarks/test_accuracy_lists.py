@@ -107,7 +107,7 @@ def test_every_row_is_a_recipe_that_can_be_read(name: str, options: Options) -> 
         assert len(row.values) == len(table.metrics)
 
 
-@pytest.mark.parametrize("name", ["beauty", "diginetica"])
+@pytest.mark.parametrize("name", ["beauty", "diginetica", "movielens_sasrec"])
 def test_the_shipped_recipe_trains_the_model_of_the_published_row(name: str, options: Options) -> None:
     table = TABLES[name].comparison(options)
     assert recipe_of(table, table.entries["sasrec"], {}, seed=0).retrieval == table.recipe.retrieval
