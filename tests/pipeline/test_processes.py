@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -29,7 +30,21 @@ from shortlist.training.launch.work import Work
 from tests.pipeline.killed import RECIPE
 
 pytestmark = pytest.mark.slow
-ALONE = RECIPE.partition("[ranking]")[0].replace(", dropout = 0.2", "").replace("epochs = 2", "epochs = 4")
+_RETRIEVAL, _, _RANKING = RECIPE.partition("[compute]")[0].replace(", dropout = 0.2", "").partition("[ranking]")
+ALONE = _RETRIEVAL.replace("epochs = 2", "epochs = 4")
+RANKER = f"[ranking]{_RANKING}"
+LAST = {"retrieval": 40, "ranking": 12}
+"""The last checkpoint at which a stage is killed, of 54 and 20: it must not end before."""
+
+
+class Heard(Silent):
+    """Keeps what was said."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, stage: str, message: str) -> None:
+        self.lines.append(f"{stage}: {message}")
 
 
 @pytest.fixture(scope="module")
@@ -39,8 +54,17 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def recipe(data: Path, processes: int, compute: str = "") -> Recipe:
-    text = f'{ALONE}\n[compute]\nthreads = 1\ndevice = "cpu"\nprecision = "fp32"\nprocesses = {processes}\n{compute}'
+@pytest.fixture(scope="module")
+def whole(shop: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of two processes that nobody interrupted."""
+    folder = tmp_path_factory.mktemp("whole")
+    run_stages(recipe(shop, 2), folder, Silent(), "train")
+    return folder
+
+
+def recipe(data: Path, processes: int, compute: str = "", ranking: str = "") -> Recipe:
+    compute = f'threads = 1\ndevice = "cpu"\nprecision = "fp32"\nprocesses = {processes}\n{compute}'
+    text = f"{ALONE}\n{ranking}\n[compute]\n{compute}"
     return parse_recipe(text, "shop.toml", (), data, check_models)
 
 
@@ -50,33 +74,61 @@ def curve(folder: Path) -> list[tuple[float, ...]]:
     return [(entry["train_loss"], *entry["valid"].values()) for entry in history]
 
 
-def kill_second_once_it_trains(folder: Path) -> None:
-    """After its third checkpoint or a later one."""
-    while True:
-        time.sleep(0.02)
-        training = list(folder.glob(".retrieval.training/*"))
-        if training and (training[0] / "000003").exists():
-            os.kill(read_json(next(training[0].glob("job-*/process-1.json")))["pid"], signal.SIGKILL)
-            return
+def funnel(folder: Path) -> dict[str, float]:
+    """What the bundle's lists are worth."""
+    measured = read_json(folder / "metrics.json")["stages"]["funnel"]
+    return {name: value["value"] for name, value in measured.items()}
 
 
-def test_killed_and_gone_on_with_by_one(shop: Path, tmp_path: Path) -> None:
-    run_stages(recipe(shop, 2), tmp_path / "whole", Silent(), "train")
+def killed(of: Recipe, folder: Path, seed: int, stage: str = "retrieval") -> None:
+    """Run a recipe of two processes, of which the second is killed as it trains a stage.
 
-    threading.Thread(target=kill_second_once_it_trains, args=(tmp_path / "cut",), daemon=True).start()
+    When follows from the seed: so long after a checkpoint, each step making one.
+    """
+    chance = random.Random(f"{stage} {seed}")
+    number, pause = chance.randint(1, LAST[stage]), chance.uniform(0, 0.05)
+    # Shown where the test fails.
+    print(f"seed {seed}: killed {pause:.3f} s after checkpoint {number} of {stage}")
+    threading.Thread(target=_kill_second, args=(folder, stage, number, pause), daemon=True).start()
     with pytest.raises(EnvironmentFault, match=r"process 2 of 2 was ended by SIGKILL.*run the same command again"):
-        run_stages(recipe(shop, 2, "checkpoint_seconds = 0.0"), tmp_path / "cut", Silent(), "train")
-    said: list[str] = []
+        run_stages(of, folder, Silent(), "train")
 
-    class Heard(Silent):
-        def say(self, stage: str, message: str) -> None:
-            said.append(message)
 
-    run_stages(recipe(shop, 1), tmp_path / "cut", Heard(), "train")
+def _kill_second(folder: Path, stage: str, number: int, pause: float) -> None:
+    while not (training := _at_checkpoint(folder / f".{stage}.training", number)):
+        time.sleep(0.005)
+    time.sleep(pause)
+    os.kill(read_json(next(training.glob("job-*/process-1.json")))["pid"], signal.SIGKILL)
 
-    assert any(line.startswith("going on from epoch") for line in said)
-    np.testing.assert_allclose(curve(tmp_path / "cut"), curve(tmp_path / "whole"), rtol=1e-5)
-    assert sorted(path.name for path in (tmp_path / "cut").iterdir()) == [".lock", "prepared", "retrieval"]
+
+def _at_checkpoint(place: Path, number: int) -> Path | None:
+    """Where the stage's checkpoints are, once one of that number or a later one is there."""
+    made = [path for path in place.glob("*/[0-9]*") if path.name.isdecimal() and int(path.name) >= number]
+    return made[0].parent if made else None
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_killed_and_gone_on_with_by_one(seed: int, shop: Path, whole: Path, tmp_path: Path) -> None:
+    killed(recipe(shop, 2, "checkpoint_seconds = 0.0"), tmp_path, seed)
+    heard = Heard()
+    run_stages(recipe(shop, 1), tmp_path, heard, "train")
+
+    assert any(line.startswith("retrieval: going on from epoch") for line in heard.lines)
+    np.testing.assert_allclose(curve(tmp_path), curve(whole), rtol=1e-5)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".lock", "prepared", "retrieval"]
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("seed", [1])
+def test_killed_in_both_models_it_comes_to_the_same_funnel(seed: int, shop: Path, tmp_path: Path) -> None:
+    run_stages(recipe(shop, 2, ranking=RANKER), tmp_path / "whole", Silent(), "evaluate")
+    for stage in LAST:
+        killed(recipe(shop, 2, "checkpoint_seconds = 0.0", RANKER), tmp_path / "cut", seed, stage)
+    heard = Heard()
+    run_stages(recipe(shop, 2, ranking=RANKER), tmp_path / "cut", heard, "evaluate")
+
+    assert any(line.startswith("ranking: going on from epoch") for line in heard.lines)
+    assert funnel(tmp_path / "cut") == pytest.approx(funnel(tmp_path / "whole"), rel=1e-4)
 
 
 def test_a_users_mistake_is_raised_by_the_process_that_waits(shop: Path, tmp_path: Path) -> None:
