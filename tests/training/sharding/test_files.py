@@ -55,7 +55,7 @@ def test_a_table_is_found_whole_or_not(tmp_path: Path) -> None:
 
 def held_here(monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
     """Let this process have so many rows of a table."""
-    cell = Cell(0, 0, 6, torch.ones(rows, 6), torch.zeros(rows))
+    cell = Cell(range(rows), 0, 6, torch.ones(rows, 6), torch.zeros(rows))
     monkeypatch.setattr("shortlist.training.sharding.files._cells", lambda table: [cell])
 
 
