@@ -96,7 +96,8 @@ HOW = (
     "been seen (`item_knn` .1551 and .1194); which of them is taken, validation says.",
     "Histories are as in SimpleX: what a user did besides, at most 100 of it, in the query of `two_tower+ccl`. The log "
     "has no times, so an order is drawn for each user, and in training a history is what came before in that. The "
-    "weights of EASE are a matrix of all pairs of items: in float32 6.7 GB, which are exported whole.",
+    "weights of EASE are a matrix of all pairs of items: in float32 6.7 GB, which are exported whole. Seconds are "
+    "those of one core of a machine whose other one was at work, too.",
 )
 
 
