@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from shortlist.bundle.recommender import Recommender
-from shortlist.core.errors import BundleError
+from shortlist.core.errors import BundleError, RequestError
 from shortlist.data.simulate import simulate_to
 from shortlist.export.mlflow_model import requirements, save_mlflow_model
 from tests.bundle.shop import SESSIONS, untrained, write_tables
@@ -100,6 +100,12 @@ def test_a_request_may_say_how_many_what_happened_since_and_whether_seen_items_c
 
     same(answered(with_history), lists(shop, users, history=[items, [], []], exclude_seen=False))
     assert [len(found) for found in three["items"]] == [3, 3, 3]
+
+
+def test_a_history_that_is_text_is_no_list_of_letters(shop: Recommender, model: Path) -> None:
+    loaded = mlflow.pyfunc.load_model(str(model))
+    with pytest.raises(RequestError, match=r"expected a list for each request, .* found the text 'tea'"):
+        loaded.predict(pd.DataFrame({"user_id": users_of(shop)[:1], "history": ["tea"]}))
 
 
 def test_a_frame_without_the_users_is_refused(model: Path) -> None:

@@ -68,10 +68,13 @@ class BundleModel(PythonModel):
 
 
 def _lists_of(columns: Mapping[str, Sequence[Any]]) -> list[Sequence[Any]] | None:
-    """Each row's history; empty where it has none."""
+    """Each row's history; empty where it has none, and text as it is, which is refused."""
     if HISTORY not in columns:
         return None
-    return [[item for item in history or () if item is not None] for history in columns[HISTORY]]
+    return [
+        history if isinstance(history, str) else [item for item in history or () if item is not None]
+        for history in columns[HISTORY]
+    ]
 
 
 def _values(column: pd.Series) -> list[Any]:
