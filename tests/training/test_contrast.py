@@ -196,8 +196,10 @@ def test_some_rows_at_a_time_are_all_of_them(
     data: Prepared, values: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = []
-    for chunk in (module.CHUNK, 20):
+    for chunk, rows in ((module.CHUNK, len(ITEM_P)), (20, 2)):
         monkeypatch.setattr(module, "CHUNK", chunk)
+        monkeypatch.setattr(module, "ROWS", rows)
+        assert min(module._rows_at_once(ITEMS, CPU), len(ITEM_P)) == rows
         model, contrast = built(data, **values)
         query_PD = queries().requires_grad_()
         loss = contrast.loss(query_PD, drawn_of(contrast))
@@ -209,6 +211,11 @@ def test_some_rows_at_a_time_are_all_of_them(
         for whole, parts in zip(one, other, strict=True):
             assert whole is not None
             torch.testing.assert_close(parts, whole)
+
+
+@pytest.mark.parametrize(("width", "rows"), [(3_416, 306), (12_101, 128), (40_981, 102), (2**22, 1), (10**7, 1)])
+def test_scores_fill_a_cache_and_products_are_not_of_few_rows(width: int, rows: int) -> None:
+    assert module._rows_at_once(width, CPU) == rows
 
 
 @pytest.mark.parametrize("negatives", SAMPLES[:5], ids=str)
