@@ -41,11 +41,6 @@ def ease(*l2: float) -> Entry:
     return Entry(retrieval={"model": {"name": "ease"}}, choices=tuple({"model": {"l2": weight}} for weight in l2))
 
 
-def sequences(name: str, negatives: str | Mapping[str, Any], **settings: Any) -> Entry:
-    """The sequence model `name` with softmax over these negatives, and further settings of [retrieval]."""
-    return Entry(retrieval={**ADAM, **settings, "model": {"name": name}, "negatives": negatives})
-
-
 def trying(entry: Entry, setting: str, values: Sequence[Any], **about: Any) -> Entry:
     """The row with each of these values of a setting of its model tried, and further fields of the row."""
     return replace(entry, choices=tuple({"model": {setting: value}} for value in values), **about)
