@@ -9,13 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shortlist.core.seeding import stream
 from shortlist.data import negatives
-from shortlist.data.negatives import NegativeSampler, sorted_within
+from shortlist.data.negatives import NegativeSampler, Uniform, sorted_within
 from shortlist.features.rows import Ints, RaggedBag
 
 ITEMS = 6
 """Item rows 1 to 5."""
 Source = Literal["uniform", "popularity", "candidates"]
+
+
+def uniform(rows: int, n: int, seed: int = 0) -> Uniform:
+    return lambda number: stream(seed, number).random((rows, n))
 
 
 def candidates(users: int) -> Ints:
@@ -31,7 +36,7 @@ def test_never_gives_a_positive(positives: list[list[int]], source: Source, n: i
     users = len(positives)
     counts = np.array([0, 5, 4, 3, 2, 1])
     sampler = NegativeSampler(source, counts, RaggedBag.of(positives), candidates(users))
-    drawn = sampler.sample(np.arange(users, dtype=np.int32), n, np.random.default_rng(0))
+    drawn = sampler.sample(np.arange(users, dtype=np.int32), n, uniform(users, n))
 
     assert drawn.shape == (users, n)
     assert drawn.dtype == np.int32
@@ -46,14 +51,14 @@ def test_never_gives_a_positive(positives: list[list[int]], source: Source, n: i
 def test_a_user_who_has_everything_gets_nothing(source: Source) -> None:
     everything = RaggedBag.of([[1, 2, 3, 4, 5], []])
     sampler = NegativeSampler(source, np.ones(ITEMS, np.int64), everything, candidates(2))
-    drawn = sampler.sample(np.array([0, 1], np.int32), 4, np.random.default_rng(0))
+    drawn = sampler.sample(np.array([0, 1], np.int32), 4, uniform(2, 4))
 
     assert drawn[0].tolist() == [0] * 4
     assert (drawn[1] > 0).all()
 
 
 def shares(sampler: NegativeSampler, draws: int = 20_000) -> list[float]:
-    drawn = sampler.sample(np.zeros(1, np.int32), draws, np.random.default_rng(0))
+    drawn = sampler.sample(np.zeros(1, np.int32), draws, uniform(1, draws))
     return [float(count) / draws for count in np.bincount(drawn[0], minlength=ITEMS)]
 
 
@@ -83,18 +88,24 @@ def test_candidates_are_the_users_own_and_padding_is_drawn_again() -> None:
     """A user with fewer candidates than others has a row that ends in 0."""
     padded = np.array([[2, 0, 0, 0], [3, 4, 5, 1]], np.int32)
     sampler = NegativeSampler("candidates", np.ones(ITEMS, np.int64), RaggedBag.of([[], [3]]), padded)
-    drawn = sampler.sample(np.array([0, 1], np.int32), 2_000, np.random.default_rng(0))
+    drawn = sampler.sample(np.array([0, 1], np.int32), 2_000, uniform(2, 2_000))
 
     assert set(drawn[0].tolist()) <= {0, 2}
     assert (drawn[0] == 2).mean() > 0.9
     assert set(drawn[1].tolist()) == {1, 4, 5}
 
 
-def test_the_same_stream_gives_the_same_negatives() -> None:
-    sampler = NegativeSampler("uniform", np.ones(ITEMS, np.int64), RaggedBag.of([[1], [2]]))
-    first, again = (sampler.sample(np.array([0, 1], np.int32), 9, np.random.default_rng(3)) for _ in range(2))
+@pytest.mark.parametrize("source", ["uniform", "popularity", "candidates"])
+def test_what_is_drawn_for_a_row_follows_from_its_own_numbers(source: Source) -> None:
+    """A third of the draws are drawn again, so that rounds differ in length."""
+    positives = RaggedBag.of([[1], [2, 3], [4, 5], []])
+    sampler = NegativeSampler(source, np.ones(ITEMS, np.int64), positives, candidates(4))
+    user_B = np.tile(np.arange(4, dtype=np.int32), 10)
+    whole = sampler.sample(user_B, 9, uniform(40, 9))
+    part = sampler.sample(user_B[13:29], 9, lambda number: uniform(40, 9)(number)[13:29])
 
-    assert first.tolist() == again.tolist()
+    assert part.tolist() == whole[13:29].tolist()
+    assert whole.tolist() != sampler.sample(user_B, 9, uniform(40, 9, seed=1)).tolist()
 
 
 def test_candidates_need_candidates() -> None:

@@ -56,7 +56,10 @@ def test_what_is_chosen_on_validation_rows_is_told_nothing_of_the_test(funnel: M
     events = [*EVENTS, toy.Event(1, 5, 120, Split.VALID)]
     rec, data = funnel(ranking={"negatives": {"sampled": 3, "observed": True}}, events=events)
     user_B = np.ones(200, np.int32)
-    drawn = {split: set(_sampler(data, split).sample(user_B, 20, stream(0)).flat) for split in Split}
+    drawn = {
+        split: set(_sampler(data, split).sample(user_B, 20, lambda number: stream(number).random((200, 20))).flat)
+        for split in Split
+    }
 
     assert set(range(1, 16)) - drawn[Split.TRAIN] == {1}
     assert set(range(1, 16)) - drawn[Split.VALID] == {1, 5}

@@ -1,22 +1,23 @@
 """Batches of events: features gathered by index, histories as slices, negatives drawn.
 
 What a batch holds follows from the seed, the epoch and the batch's number alone, so an epoch can begin with any batch.
-Of several processes that train together each draws for the whole batch and gathers the features of its own rows: what
-they learn from does not depend on how many they are.
+Of several processes that train together each has a part of every batch, draws for its own rows and gathers their
+features: what they learn from does not depend on how many they are.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Generic, TypeVar, overload
 
 import numpy as np
 
-from shortlist.core.seeding import stream
+from shortlist.core.seeding import stream, uniform_rows
 from shortlist.data.event_rows import EventRows
 from shortlist.data.event_shard import EventShard
-from shortlist.data.negatives import NegativeSampler
+from shortlist.data.negatives import NegativeSampler, Uniform
 from shortlist.data.order import ALONE, Share
 from shortlist.data.prepared import Prepared
 from shortlist.features.rows import FeatureRows, Floats, HistoryRows, Ints, Longs, Part, collect
@@ -211,15 +212,13 @@ def ranking_rows(
     for batch in events.batches(size, seed, epoch, start=start, shuffle=shuffle, bucket_length=length):
         shard, rows_G, weight_G = batch.shard, batch.rows_B, _weights(batch.shard, batch.rows_B)
         if keep < 1:
-            rows_G, weight_G = _thinned(shard, rows_G, weight_G, keep, _draws(seed, "kept", epoch, batch.number))
+            rows_G, weight_G = _thinned(shard, rows_G, weight_G, keep, stream(seed, "kept", epoch, batch.number, 0))
         mine, counts = share.of(len(rows_G))
         rows_B, weight_N = rows_G[mine], weight_G[mine] * np.float32(counts)
         item_N, targets_NT, place_N = shard.item.take(rows_B), _targets(shard, rows_B), None
         if sampler is not None and sampled:
-            random = _draws(seed, "negatives", epoch, batch.number)
-            of_negative, drawn = _negatives(sampler, sampled, shard, rows_G, random)
-            is_mine = (of_negative >= mine.start) & (of_negative < mine.stop)
-            of_negative, drawn = of_negative[is_mine] - mine.start, drawn[is_mine]
+            uniform = partial(uniform_rows, mine.start, len(rows_B), sampled, seed, "negatives", epoch, batch.number)
+            of_negative, drawn = _negatives(sampler, sampled, shard, rows_B, uniform)
             # A negative is asked for in its positive's place: the same user, moment and history, encoded once.
             place_N = np.concatenate([np.arange(len(rows_B)), of_negative])
             item_N = np.concatenate([item_N, drawn])
@@ -230,18 +229,13 @@ def ranking_rows(
         yield RankingRows(features, targets_NT, weight_N, len(batch.rows_B), list_N)
 
 
-def _draws(seed: int, use: str, epoch: int, number: int) -> np.random.Generator:
-    """Of the whole batch, for every rank."""
-    # The last key is that of one process since ever: published figures are of its draws.
-    return stream(seed, use, epoch, number, 0)
-
-
 def _negatives(
-    sampler: NegativeSampler, sampled: int, shard: EventShard, rows_B: Longs, random: np.random.Generator
+    sampler: NegativeSampler, sampled: int, shard: EventShard, rows_B: Longs, uniform: Uniform
 ) -> tuple[Longs, Ints]:
     """Sampled items of relevant rows, and for each of them the place of its row among `rows_B`."""
     relevant = np.flatnonzero(shard.relevant(rows_B))
-    drawn = sampler.sample(shard.user[rows_B[relevant]], sampled, random).ravel()
+    user_B = shard.user[rows_B[relevant]]
+    drawn = sampler.sample(user_B, sampled, lambda number: uniform(number)[relevant]).ravel()
     found = drawn > 0
     return np.repeat(relevant, sampled)[found], drawn[found]
 

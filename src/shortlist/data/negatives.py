@@ -5,6 +5,7 @@ Legend: B events, n negatives of each, U rows of the user table, K candidates.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Literal
 
 import numpy as np
@@ -16,6 +17,9 @@ CHUNK = 2**22
 """Positives sorted at once."""
 ROUNDS = 10
 """Redraws of a negative that hit a positive, before it is given up."""
+
+Uniform = Callable[[int], npt.NDArray[np.float64]]
+"""For the number of a round, from 0 on, uniform_Bn from 0 to below 1."""
 
 
 class NegativeSampler:
@@ -44,26 +48,26 @@ class NegativeSampler:
         counts[0] = 0
         self._cumulative = np.cumsum(counts / max(counts.sum(), 1))
 
-    def sample(self, user_B: Ints, n: int, random: np.random.Generator) -> Ints:
-        """negatives_Bn: item rows, 0 where none was found."""
-        item_Bn: Ints = self._draw(user_B, n, random)
-        for _ in range(ROUNDS):
+    def sample(self, user_B: Ints, n: int, uniform: Uniform) -> Ints:
+        """negatives_Bn: item rows, 0 where none was found. A row's follow from its user and its own numbers alone."""
+        item_Bn = self._draw(np.broadcast_to(user_B[:, None], (len(user_B), n)), uniform(0))
+        for number in range(1, ROUNDS + 1):
             row, column = np.nonzero(self._is_positive(user_B, item_Bn) | (item_Bn == 0))
             if row.size == 0:
                 return item_Bn
-            item_Bn[row, column] = self._draw(user_B[row], 1, random)[:, 0]
+            item_Bn[row, column] = self._draw(user_B[row], uniform(number)[row, column])
         item_Bn[self._is_positive(user_B, item_Bn)] = 0
         return item_Bn
 
-    def _draw(self, user_B: Ints, n: int, random: np.random.Generator) -> Ints:
-        shape = (len(user_B), n)
+    def _draw(self, user: Ints, uniform: npt.NDArray[np.float64]) -> Ints:
+        """An item for each number, of any shape, that belongs to a user."""
         if self.source == "uniform":
-            drawn: npt.NDArray[Any] = random.integers(1, self.items, shape)
+            drawn: npt.NDArray[Any] = 1 + (uniform * (self.items - 1)).astype(np.int64)
         elif self.source == "popularity":
-            drawn = np.searchsorted(self._cumulative, random.random(shape), side="right")
+            drawn = np.searchsorted(self._cumulative, uniform, side="right")
         else:
             assert self.candidates_UK is not None
-            drawn = self.candidates_UK[user_B[:, None], random.integers(0, self.candidates_UK.shape[1], shape)]
+            drawn = self.candidates_UK[user, (uniform * self.candidates_UK.shape[1]).astype(np.int64)]
         return np.asarray(np.minimum(drawn, self.items - 1), np.int32)
 
     def _is_positive(self, user_B: Ints, item_Bn: Ints) -> npt.NDArray[np.bool_]:
