@@ -174,8 +174,8 @@ def _vocabularies(plan: Plan, per_hour: float) -> Stage:
 def _training(plan: Plan, rates: Rates) -> Stage:
     """All passes of the ranker: products, look-ups, the exchange of looked-up vectors, and what the loader does.
 
-    More GPUs change nothing for two of them: each process draws the negatives of the whole batch, in one thread, and
-    reads all shards, which the processes of a host do together.
+    One thread of each process draws negatives and gathers features, of its own rows. All shards are read, which the
+    processes of a host do together: that more GPUs do not part.
     """
     positives = plan.events * plan.positives * plan.epochs
     samples = positives * (1 + plan.negatives)
@@ -189,8 +189,7 @@ def _training(plan: Plan, rates: Rates) -> Stage:
         # Vectors there and gradients back, but for the share of its own.
         "all-to-all": 2 * vectors * (1 - 1 / plan.gpus) / (plan.gpus * plan.gpu_network),
         "all-reduce": samples / plan.batch * 2 * weights * FLOAT * (1 - 1 / plan.gpus) / plan.gpu_network,
-        "rows": samples / (rates.loader_rows * plan.gpus),
-        "negatives": positives * plan.negatives / plan.draws_per_s,
+        "loader": (samples / rates.loader_rows + positives * plan.negatives / plan.draws_per_s) / plan.gpus,
         "shards": plan.events * rates.prepared_bytes * plan.epochs / plan.store,
     }
     # A row's accumulator is one number.
