@@ -100,6 +100,11 @@ def test_a_full_disk_is_one_clear_error(older: Path, error: Exception) -> None:
     assert names(older.parent) == ["prepared"]
 
 
+def test_a_fault_that_was_told_of_another_disk_stays_as_it_is(older: Path) -> None:
+    with pytest.raises(EnvironmentFault, match=r"^the executors have no space left$"), whole_folder(older):
+        raise EnvironmentFault("the executors have no space left")
+
+
 def test_a_full_disk_is_noticed_by_a_real_write(tmp_path: Path) -> None:
     """/dev/full is a disk that is always full."""
     if not Path("/dev/full").exists():

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -259,6 +262,31 @@ def test_a_fault_of_a_host_is_not_one_of_the_tables(why: str) -> None:
     assert isinstance(_fault("log.parquet", why), EnvironmentFault)
     assert "spark.local.dir" in str(_fault("log.parquet", why))
     assert isinstance(_fault("log.parquet", "[CAST_INVALID_INPUT] the value 'connect' cannot be cast"), DataError)
+
+
+def test_a_disk_that_is_too_small_for_what_is_shuffled_is_told(pyspark: Any, small_disk: Path, tmp_path: Path) -> None:
+    """In an application of its own, whose scratch is that disk."""
+    rows = np.arange(50_000)
+    pq.write_table(pa.table({"u": rows * 7 % 997, "i": rows * 11 % 89, "t": rows}), tmp_path / "log.parquet")
+    (tmp_path / "full.toml").write_text(
+        '[data]\ninteractions = "log.parquet"\n[schema]\nuser_id = "u"\nitem_id = "i"\ntimestamp = "t"\n'
+        '[compute]\nengine = "spark"\nspark_master = "local[2]"\n'
+    )
+    found = subprocess.run(
+        [sys.executable, "-m", "shortlist.cli", "prepare", "full.toml", "--no-tracking"],
+        cwd=tmp_path,
+        env={**os.environ, "SPARK_LOCAL_DIRS": str(small_disk), "SPARK_LOCAL_IP": "127.0.0.1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    told = found.stderr.splitlines()[-1]
+
+    assert found.returncode == EnvironmentFault.exit_code, found.stderr
+    assert told.startswith("shortlist: Spark could not work on ")
+    assert "No space left on device. Look at its hosts: their disks (spark.local.dir " in told
+    assert not list(tmp_path.glob("runs/full/prepared"))
 
 
 def test_what_spark_cannot_read_is_told_in_a_line(spark_session: Any, tmp_path: Path) -> None:

@@ -119,6 +119,9 @@ def disk_errors(target: Path, when_full: str = _WHEN_FULL) -> Iterator[None]:
     """Turn a full or read-only disk into one clear error; `when_full` says what to do about a full one."""
     try:
         yield
+    except EnvironmentFault:
+        # It has been told, and of another disk perhaps.
+        raise
     except Exception as error:
         if disk_is_full(error):
             free = shutil.disk_usage(target.parent).free / 2**20
