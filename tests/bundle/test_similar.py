@@ -11,6 +11,7 @@ from shortlist.bundle.similar import comparing, similar
 from shortlist.core.errors import RequestError
 from shortlist.funnel.scorers.counts import Counts
 from shortlist.funnel.scorers.factors import Factors
+from shortlist.funnel.scorers.item_to_item import ItemToItem
 from shortlist.funnel.sources.fitted import FittedSource
 from shortlist.funnel.sources.towers import TowerSource
 
@@ -55,10 +56,27 @@ def test_is_by_the_factors_of_a_fitted_model_where_there_is_no_tower(shop: Recom
     assert comparing((als, *shop.sources)) is shop.sources[0], "a tower knows new items too"
 
 
+def test_is_by_its_neighbours_where_there_are_no_vectors(shop: Recommender) -> None:
+    items = len(shop.bundle.items)
+    tea, mug = shop.bundle.item_rows(pa.array(["tea", "mug"]))
+    arrays = {
+        "offsets": (np.arange(items + 1) > tea).astype(np.int64),
+        "columns": np.array([mug], np.int32),
+        "weights": np.array([0.5], np.float32),
+        "items": np.array(sorted([tea, mug]), np.int32),
+    }
+    knn = FittedSource("item_knn", ItemToItem(arrays, {"half_life": None}, shop.bundle.eligible_I), items)
+    told = similar(shop.bundle, (shop.popularity, knn), ["tea", "mug"], 3)
+
+    assert told.sources == ("item_knn",)
+    assert told.item_UK.tolist() == [[mug, 0, 0], [0, 0, 0]], "what is like nothing is not told the most popular"
+    assert told.score_UK[0, 0] == 0.5
+
+
 def test_what_cannot_be_asked_is_said(shop: Recommender) -> None:
     with pytest.raises(RequestError, match="1 of 2 items are not known to this bundle: 'nothing'"):
         shop.similar(["tea", "nothing"])
     with pytest.raises(RequestError, match="k must be at least 1"):
         shop.similar(["tea"], 0)
-    with pytest.raises(RequestError, match="no source of this bundle gives items vectors"):
+    with pytest.raises(RequestError, match="no source of this bundle can tell which items are alike"):
         similar(shop.bundle, (shop.popularity,), ["tea"], 3)

@@ -104,5 +104,5 @@ def test_nothing_is_like_an_item_without_factors_or_a_later_one() -> None:
     assert np.isneginf(found.score_UK[:2]).all()
 
 
-def test_what_has_no_vectors_says_so() -> None:
-    assert source().vectors_ID is None
+def test_what_cannot_compare_says_so() -> None:
+    assert not source().scorer.compares

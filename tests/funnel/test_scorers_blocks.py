@@ -134,3 +134,33 @@ def test_an_operator_may_be_dense_sparse_or_thin() -> None:
     # It is not among the items.
     expected[3] = 0
     np.testing.assert_allclose(found[0, 1:], expected[1:], rtol=1e-5)
+
+
+@pytest.mark.parametrize("form", ["sparse", "dense", "thin"])
+def test_alike_is_what_an_item_alone_speaks_for(form: str) -> None:
+    random = np.random.default_rng(2)
+    matrix_II = (random.integers(-1, 4, (9, 9)) * (random.random((9, 9)) < 0.5)).astype(np.float32)
+    # Nothing is known of row 7, and row 8 may not be recommended.
+    matrix_II[[0, 7]] = matrix_II[:, [0, 7]] = 0
+    items = np.array([1, 2, 3, 4, 5, 6, 8], np.int32)
+    nothing = {"offsets": np.zeros(10, np.int64), "columns": np.zeros(0, np.int32), "weights": np.zeros(0, np.float32)}
+    arrays = {
+        "sparse": {
+            "offsets": np.concatenate([[0], np.cumsum((matrix_II != 0).sum(1))]),
+            "columns": np.nonzero(matrix_II)[1].astype(np.int32),
+            "weights": matrix_II[matrix_II != 0],
+        },
+        "dense": {"dense": matrix_II[np.ix_(items, items)]},
+        "thin": {**nothing, "left": matrix_II, "right": np.eye(9, dtype=np.float32)},
+    }[form]
+    scorer = ItemToItem({**arrays, "items": items}, {"half_life": 3.0}, np.arange(9) != 8)
+    item_UK, score_UK = scorer.similar(np.array([1, 7, 4, 0], np.int32), 4)
+
+    assert scorer.compares
+    for asked, found, scores in zip((1, 7, 4, 0), item_UK, score_UK, strict=True):
+        speaks = [
+            (-matrix_II[asked, item], item) for item in range(1, 8) if item != asked and matrix_II[asked, item] > 0
+        ]
+        expected = [item for _, item in sorted(speaks)][:4]
+        assert found.tolist() == expected + [0] * (4 - len(expected))
+        assert scores.tolist() == [float(matrix_II[asked, item]) for item in expected] + [-np.inf] * (4 - len(expected))

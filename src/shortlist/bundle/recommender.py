@@ -307,7 +307,7 @@ class Recommender:
         return answers
 
     def similar(self, items: Sequence[Id], k: int = 10) -> list[list[Recommendation]]:
-        """The `k` items most like each of these, itself not among them, by the cosine of their vectors."""
+        """The `k` items most like each of these, itself not among them: see `shortlist.bundle.similar`."""
         return self.present(similar(self.bundle, self.sources, items, k))
 
     def rank(self, user: Id | None, items: Sequence[Id], **about: Any) -> list[Recommendation]:

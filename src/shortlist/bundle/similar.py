@@ -1,4 +1,4 @@
-"""Items like a given one, by the vectors that the retrieval model gave them."""
+"""Items like a given one, as a retrieval model has it."""
 
 from __future__ import annotations
 
@@ -17,24 +17,25 @@ SHOWN = 5
 
 
 def comparing(sources: Sequence[Source]) -> TowerSource | FittedSource | None:
-    """The first source that has vectors: one with a candidate tower if there is any, as it has those of new items."""
+    """The first source that can tell: one with a candidate tower if there is any, as it has vectors of new items."""
     found: list[TowerSource | FittedSource] = [source for source in sources if isinstance(source, TowerSource)]
-    found += [source for source in sources if isinstance(source, FittedSource) and source.vectors_ID is not None]
+    found += [source for source in sources if isinstance(source, FittedSource) and source.scorer.compares]
     return next(iter(found), None)
 
 
 def similar(bundle: Bundle, sources: Sequence[Source], items: Sequence[int | str], k: int) -> Candidates:
-    """The `k` items like each of these, by the source that is best at `comparing`; scores are cosines.
+    """The `k` items like each of these, by the source that is best at `comparing`.
 
-    RequestError for an item that is not known, k below 1, or where no source has vectors.
+    Scores are cosines of vectors, where the source has vectors, and otherwise what one item speaks for the other by.
+    RequestError for an item that is not known, k below 1, or where no source can tell.
     """
     if k < 1:
         raise RequestError(f"k must be at least 1, found {k}")
     source = comparing(sources)
     if source is None:
         raise RequestError(
-            "no source of this bundle gives items vectors that could be compared: train one that does, such as "
-            'retrieval.model = "two_tower" or "als"'
+            "no source of this bundle can tell which items are alike: train one that does, such as "
+            'retrieval.model = "two_tower" or "item_knn"'
         )
     item_U = bundle.item_vocabulary.rows_of(items)
     unknown = [item for item, row in zip(items, item_U.tolist(), strict=True) if row == 0]

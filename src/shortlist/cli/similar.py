@@ -9,7 +9,7 @@ from shortlist.cli.recommend import table_lines
 
 HELP = "show the items that are most like a given one"
 EXAMPLES = """\
-  shortlist similar runs/shortlist/bundle 318             ten items like 318, by the cosine of their vectors
+  shortlist similar runs/shortlist/bundle 318             ten items like 318
   shortlist similar runs/shortlist/bundle 318 50 --k 5    five like each of two
   shortlist similar bundle 318 --json | jq '.[0].items[0].item_id'"""
 
@@ -39,5 +39,5 @@ def run(args: argparse.Namespace) -> int:
         return 0
     for item, row, items in zip(ids, recommender.bundle.item_rows(keys), answers, strict=True):
         print(f"like {item}  {recommender.bundle.titles[row].as_py() or ''}".rstrip())
-        print("\n".join(table_lines(items)) or "  nothing that has a vector is like it")
+        print("\n".join(table_lines(items)) or "  nothing is known to be like it")
     return 0

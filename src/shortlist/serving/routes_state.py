@@ -71,7 +71,7 @@ def add_state(app: FastAPI, desk: Desk) -> None:
         guarded(similar),
         methods=["GET"],
         operation_id="similar",
-        summary="The items most like one, by the vectors of the retrieval model",
+        summary="The items most like one, as the retrieval model has it",
         responses={200: {"model": SimilarAnswer}, **errors(missing="The bundle knows no such item.")},
         openapi_extra=_parameters(service, "item", "How many items.", 10),
     )

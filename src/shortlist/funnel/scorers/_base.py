@@ -32,9 +32,9 @@ class Scorer(ABC):
         self.threads = threads
 
     @property
-    def vectors_ID(self) -> Floats | None:
-        """A vector for each item row, by whose direction items are alike; None where the model has none."""
-        return None
+    def compares(self) -> bool:
+        """Whether it can say which items are like one."""
+        return False
 
     @abstractmethod
     def best(self, requests: Requests, k: int) -> tuple[Ints, Floats]:
@@ -47,3 +47,10 @@ class Scorer(ABC):
     @abstractmethod
     def scores(self, requests: Requests, item_UK: Ints) -> Floats:
         """score_UK of any items; 0 where nothing speaks for one, or less where all that it knows are to come first."""
+
+    def similar(self, item_U: Ints, k: int) -> tuple[Ints, Floats]:
+        """item_UK and score_UK of the items that are most like each of these, itself left out; 0 and -inf for none.
+
+        Of a scorer that `compares`.
+        """
+        raise NotImplementedError

@@ -6,6 +6,7 @@ Legend: U requests, Q requests of one block, I item rows, D dim, K candidates, L
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
@@ -17,6 +18,7 @@ from shortlist.funnel.columns import Bools, Requests
 from shortlist.funnel.scorers._base import Scorer
 from shortlist.funnel.scorers._blocks import pasts
 from shortlist.index.exact import ExactIndex
+from shortlist.index.similar import Cosines
 
 _REQUESTS = 256
 """Requests whose factors are solved for at once."""
@@ -42,9 +44,9 @@ class Factors(Scorer):
         self._index = ExactIndex(arrays["factors"], eligible_I)
 
     @property
-    def vectors_ID(self) -> Floats:
-        """The items' factors; those of items that were in no history are 0."""
-        return self.arrays["factors"]
+    def compares(self) -> bool:
+        """By the directions of factors."""
+        return True
 
     def best(self, requests: Requests, k: int) -> tuple[Ints, Floats]:
         """item_UK and score_UK, best first."""
@@ -55,6 +57,18 @@ class Factors(Scorer):
         """score_UK of any items."""
         score_UK: Floats = (self.arrays["factors"][item_UK] @ self.encode(requests)[:, :, None])[:, :, 0]
         return score_UK
+
+    def similar(self, item_U: Ints, k: int) -> tuple[Ints, Floats]:
+        """item_UK and cosine_UK. An item that was in no history has no factors, and is like none."""
+        item_UK, cosine_UK = self._cosines.nearest(item_U, k)
+        has_none_U = ~self.arrays["factors"][item_U].any(1)
+        item_UK[has_none_U], cosine_UK[has_none_U] = 0, -np.inf
+        return item_UK, cosine_UK
+
+    @cached_property
+    def _cosines(self) -> Cosines:
+        factors_ID = self.arrays["factors"]
+        return Cosines(factors_ID, self.eligible_I & factors_ID.any(1))
 
     def encode(self, requests: Requests) -> Floats:
         """The requests' factors, query_UD."""

@@ -1,6 +1,6 @@
 """From the items of a history to all items: neighbours, EASE, graph filters.
 
-Legend: Q requests of one block, I item rows, J items of the dense part, R rank, P pairs of a request and an item, S
+Legend: U requests, Q of one block, I item rows, J items of the dense part, R rank, P pairs of a request and an item, S
 sums of sparse rows, K candidates.
 """
 
@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from shortlist.features.rows import Floats, Ints, RaggedBag
+from shortlist.features.past import Events
+from shortlist.features.rows import FeatureRows, Floats, Ints, RaggedBag
 from shortlist.funnel.columns import Bools, Requests
 from shortlist.funnel.scorers._blocks import BlockScorer, Pasts, pasts, summed_rows
 from shortlist.funnel.scorers._sparse import is_worth, sparse_sums
@@ -43,6 +44,21 @@ class ItemToItem(BlockScorer):
         self._place_I[arrays["items"]] = np.arange(len(arrays["items"]))
         self._unknown = 1 + np.flatnonzero(self._place_I[1:] < 0)
         self._eligible = 1 + np.flatnonzero(eligible_I[1:])
+
+    @property
+    def compares(self) -> bool:
+        """By what an item alone speaks for."""
+        return True
+
+    def similar(self, item_U: Ints, k: int) -> tuple[Ints, Floats]:
+        """item_UK and score_UK: what is best for a history of the item alone, of all that it speaks for."""
+        alone = RaggedBag(item_U, np.arange(len(item_U) + 1))
+        nothing_U = np.zeros(len(item_U), np.int64)
+        nothing = FeatureRows(np.zeros((len(item_U), 0), np.int32), np.zeros((len(item_U), 0), np.float32))
+        requests = Requests(nothing_U.astype(np.int32), nothing, nothing_U, Events(alone, nothing_U), exclude=alone)
+        item_UK, score_UK = self.best(requests, k)
+        speaks_UK = score_UK > 0
+        return np.where(speaks_UK, item_UK, 0), np.where(speaks_UK, score_UK, np.float32(-np.inf))
 
     def block(self, requests: Requests, rows: slice) -> Floats:
         """score_IQ."""

@@ -1,19 +1,17 @@
 """A model that was fitted in one go, as a source.
 
-Legend: U requests, K candidates, I item rows, D dim.
+Legend: U requests, K candidates, I item rows.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 import numpy as np
 
 from shortlist.features.rows import Floats, Ints
-from shortlist.funnel.columns import Bools, Candidates, Requests, candidates_of_one
+from shortlist.funnel.columns import Candidates, Requests, candidates_of_one
 from shortlist.funnel.scorers._base import Scorer
-from shortlist.index.similar import Cosines
 
 
 @dataclass(frozen=True)
@@ -35,30 +33,12 @@ class FittedSource:
         score_UK = self.scorer.scores(self._as_fitted(requests), np.where(is_known_UK, item_UK, 0))
         return np.where(is_known_UK, score_UK, np.float32(0))
 
-    @property
-    def vectors_ID(self) -> Floats | None:
-        """See `Scorer.vectors_ID`."""
-        return self.scorer.vectors_ID
-
     def similar(self, item_U: Ints, k: int) -> Candidates:
-        """The `k` items whose vectors point most nearly as each given one's, without itself; scores are cosines.
-
-        An item without a vector is like none, as is one that came later.
-        """
-        cosines, has_vector_I = self._cosines
+        """The `k` items most like each given one, see `Scorer.similar`. An item that came later is like none."""
         is_known_U = item_U < self.items
-        is_known_U[is_known_U] = has_vector_I[item_U[is_known_U]]
-        item_UK, cosine_UK = cosines.nearest(np.where(is_known_U, item_U, 0), k)
-        item_UK[~is_known_U], cosine_UK[~is_known_U] = 0, -np.inf
-        return candidates_of_one(self.name, item_UK, cosine_UK)
-
-    @cached_property
-    def _cosines(self) -> tuple[Cosines, Bools]:
-        """Those between the items that have a vector, and which these are."""
-        vectors_ID = self.vectors_ID
-        assert vectors_ID is not None
-        has_vector_I: Bools = np.asarray(vectors_ID.any(1))
-        return Cosines(vectors_ID, self.scorer.eligible_I & has_vector_I), has_vector_I
+        item_UK, score_UK = self.scorer.similar(np.where(is_known_U, item_U, 0), k)
+        item_UK[~is_known_U], score_UK[~is_known_U] = 0, -np.inf
+        return candidates_of_one(self.name, item_UK, score_UK)
 
     def exact(self) -> FittedSource:
         """It is exact."""
