@@ -6,6 +6,7 @@ import contextlib
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -25,6 +26,7 @@ from shortlist.models.catalogue import check_models
 from shortlist.pipeline import run_stages
 from shortlist.recipe import parse_recipe
 from shortlist.recipe.sections import Recipe
+from shortlist.training.launch.failures import first_failure
 from shortlist.training.launch.train import train
 from shortlist.training.launch.work import Work
 from tests.pipeline.killed import RECIPE
@@ -134,6 +136,41 @@ def test_killed_in_both_models_it_comes_to_the_same_funnel(seed: int, shop: Path
 def test_a_users_mistake_is_raised_by_the_process_that_waits(shop: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match='"mapped" keeps tables in files of one process, and 2 train together'):
         run_stages(recipe(shop, 2, 'embeddings = "mapped"'), tmp_path, Silent(), "train")
+
+
+ABORTING = """
+import atexit, os, runpy, sys
+atexit.register(os.abort)
+sys.argv = ["process", sys.argv[1]]
+runpy.run_module("shortlist.training.launch.process", run_name="__main__")
+"""
+"""A process whose interpreter cannot end without an abort, as one with a library's thread that is still about."""
+
+
+@pytest.mark.parametrize("done", [True, False])
+def test_how_a_process_ends_is_how_its_work_did(shop: Path, tmp_path: Path, done: bool) -> None:
+    of = recipe(shop, 1)
+    if done:
+        run_stages(of, tmp_path / "run", Silent(), "prepare")
+        prepared = Prepared.open(tmp_path / "run" / "prepared")
+        folder, checkpoints = tmp_path / "folder", tmp_path / "checkpoints"
+        folder.mkdir()
+        checkpoints.mkdir()
+        work = Work(prepared=prepared, recipe=of, stage="retrieval", folder=folder, checkpoints=checkpoints)
+        work.write(tmp_path / "job")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    alone = {"RANK": "0", "WORLD_SIZE": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    (tmp_path / "job").mkdir(exist_ok=True)
+    ended = subprocess.run(
+        [sys.executable, "-c", ABORTING, str(tmp_path / "job")], env={**os.environ, **alone}, timeout=200, check=False
+    )
+
+    assert ended.returncode == (0 if done else 1)
+    assert (tmp_path / "folder" / "history.json").exists() == done
+    failure = first_failure(tmp_path / "job")
+    assert (failure is None) == done
+    assert done or "does not see" in str(failure)
 
 
 def test_a_disk_that_is_full_is_told_as_that(shop: Path, small_disk: Path, tmp_path: Path) -> None:

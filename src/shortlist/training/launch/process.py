@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 from shortlist.core.files import write_json
 from shortlist.core.profile import recording
@@ -82,7 +83,18 @@ def _write_to(log: Path) -> None:
             os.dup2(file.fileno(), stream.fileno())
 
 
+def _run(place: Path) -> NoReturn:
+    _write_to(place / LOGS / f"{os.environ['RANK']}.log")
+    code = 1
+    with contextlib.suppress(SystemExit):
+        take_part(place)
+        code = 0
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # At once: all is written, and threads of libraries that are still about may abort a process whose interpreter ends
+    # ("terminate called without an active exception"). What had been trained was then told as lost.
+    os._exit(code)
+
+
 if __name__ == "__main__":
-    _place = Path(sys.argv[1])
-    _write_to(_place / LOGS / f"{os.environ['RANK']}.log")
-    take_part(_place)
+    _run(Path(sys.argv[1]))
