@@ -22,7 +22,6 @@ from benchmarks import (
     accuracy_movielens_sasrec,
     command,
 )
-from benchmarks.accuracy_gowalla import in_some_order
 from benchmarks.accuracy_lists import (
     Comparison,
     Entry,
@@ -268,15 +267,6 @@ def test_ncf_s_validation_is_the_last_of_train(options: Options) -> None:
     )
 
 
-def test_a_place_is_drawn_for_each_row_and_the_test_comes_last(data: Path, tmp_path: Path) -> None:
-    into = tmp_path / "ordered"
-    into.mkdir()
-    in_some_order({name: data / "gowalla" / name for name in GOWALLA.tables}, into)
-    train, test = (pq.read_table(into / name) for name in GOWALLA.tables)
-    assert sorted(train["place"].to_pylist()) == list(range(1, len(train) + 1)) != train["place"].to_pylist()
-    assert min(test["place"].to_pylist()) > len(train)
-
-
 def test_quick_looks_at_few_users(options: Options) -> None:
     folder = options.folder("many/long")
     many = pa.table({"user": np.arange(5 * QUICK_USERS) // 2, "item": np.zeros(5 * QUICK_USERS, int)})
@@ -307,7 +297,7 @@ def test_candidates_are_the_negatives_and_what_is_held_out(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("name", "models"),
     [
-        ("gowalla", "popularity,two_tower+ccl"),
+        ("gowalla", "popularity,matrix_factorization+ccl"),
         ("beauty", "item_knn,sasrec"),
         ("diginetica", "popularity,gru4rec"),
         ("movielens_ncf", "ease,matrix_factorization"),
