@@ -106,3 +106,4 @@ def test_nothing_is_like_an_item_without_factors_or_a_later_one() -> None:
 
 def test_what_cannot_compare_says_so() -> None:
     assert not source().scorer.compares
+    assert source().similar(np.array([1, 2], np.int32), 3).item_UK.tolist() == [[0, 0, 0]] * 2
