@@ -43,7 +43,6 @@ FILTER = Entry(retrieval={"model": {"name": "graph_filter", "keep": 10_000}})
 SHARPENED = {"name": "graph_filter", "rank": 448, "alpha": 0.2, "sharpening": 2.5, "order": 4, "keep": 0}
 """As its authors ran it on this log: jeongwhanchoi/BSPM, README.md."""
 TRAINED = {"epochs": 20, "batch_size": 4096, "patience": 2, "negatives": "in_batch"}
-TOWERS = {"name": "two_tower", "dim": 64, "embedding_dim": 64}
 ENTRIES: Mapping[str, Entry] = {
     "popularity": replace(POPULARITY, beside="ItemPop"),
     "item_knn": replace(ITEM_KNN, choices=NEIGHBOURS, beside="ItemKNN"),
@@ -76,7 +75,7 @@ ENTRIES: Mapping[str, Entry] = {
         beside="MF-BPR",
     ),
     "two_tower": Entry(
-        retrieval={**TRAINED, "model": TOWERS},
+        retrieval={**TRAINED, "model": {"name": "two_tower", "dim": 64, "embedding_dim": 64}},
         choices=({}, {"model": {"temperature": 0.1}}),
         beside="two-tower (YouTubeNet)",
     ),

@@ -97,7 +97,7 @@ def test_candidates_are_the_users_own_and_padding_is_drawn_again() -> None:
 
 @pytest.mark.parametrize("source", ["uniform", "popularity", "candidates"])
 def test_what_is_drawn_for_a_row_follows_from_its_own_numbers(source: Source) -> None:
-    """A third of the draws are drawn again, so that rounds differ in length."""
+    """About a quarter of the draws are drawn again, so that rounds differ in length."""
     positives = RaggedBag.of([[1], [2, 3], [4, 5], []])
     sampler = NegativeSampler(source, np.ones(ITEMS, np.int64), positives, candidates(4))
     user_B = np.tile(np.arange(4, dtype=np.int32), 10)

@@ -212,6 +212,7 @@ def ranking_rows(
     for batch in events.batches(size, seed, epoch, start=start, shuffle=shuffle, bucket_length=length):
         shard, rows_G, weight_G = batch.shard, batch.rows_B, _weights(batch.shard, batch.rows_B)
         if keep < 1:
+            # The last key is that of one process since ever: published figures are of its draws.
             rows_G, weight_G = _thinned(shard, rows_G, weight_G, keep, stream(seed, "kept", epoch, batch.number, 0))
         mine, counts = share.of(len(rows_G))
         rows_B, weight_N = rows_G[mine], weight_G[mine] * np.float32(counts)
