@@ -201,10 +201,30 @@ def test_a_trimmed_history_is_the_same_and_no_wider_than_need_be(data: Prepared)
     assert shard.history(np.arange(len(shard)), 5, data.id_of_item, trim=True).ids_UL.shape[1] == 5
 
 
-def test_no_history_without_users_or_times(data: Prepared) -> None:
+@pytest.mark.parametrize("own_item", [True, False])
+@pytest.mark.parametrize("length", [1, 4, 50])
+def test_without_times_a_history_is_all_else_that_the_user_has(data: Prepared, length: int, own_item: bool) -> None:
+    timeless = replace(data, schema=replace(data.schema, has_time=False))
+    gather = Gather(timeless, length, own_item=own_item)
+    for shard in data.shards:
+        rows_B = np.random.default_rng(0).permutation(len(shard))
+        found = gather.history(shard, rows_B)
+        assert found is not None
+        counts = shard.history_length(rows_B, length, others=True)
+        for i, row in enumerate(rows_B):
+            others = [n for n in range(len(shard)) if n != row and shard.user[n] == shard.user[row] > 0]
+            assert counts[i] == min(len(others), length)
+            shown = [n for n in others if shard.split[n] <= shard.split[row]]
+            shown = [n for n in shown if own_item or shard.item[n] != shard.item[row]][-length:]
+            ids_L = found.ids_UL[found.of_B[i]].tolist()
+            assert ids_L == [*data.id_of_item[shard.item[shown]].tolist(), *[0] * (length - len(shown))]
+            assert found.length_U[found.of_B[i]] == len(shown)
+
+
+def test_no_history_without_users(data: Prepared) -> None:
     shard = data.shards[0]
-    for schema in (replace(data.schema, has_time=False), replace(data.schema, has_users=False)):
-        assert Gather(replace(data, schema=schema), 5).history(shard, np.arange(3)) is None
+    nobody = replace(data, schema=replace(data.schema, has_users=False))
+    assert Gather(nobody, 5).history(shard, np.arange(3)) is None
     assert Gather(data, 0).history(shard, np.arange(3)) is None
 
 

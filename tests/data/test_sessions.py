@@ -133,10 +133,14 @@ def test_rows_without_a_session_are_named_so(tmp_path: Path) -> None:
     assert [finding["what"] for finding in data.manifest["audit"]["findings"]] == ["rows without a session id"]
 
 
-def test_without_an_order_of_events_towers_have_nothing_to_read(tmp_path: Path) -> None:
+def test_without_an_order_of_events_towers_read_a_session_as_a_set(tmp_path: Path) -> None:
     text = RECIPE.replace('timestamp = "at"\n', "").replace("[split]\n", '[split]\nkind = "random"\n')
     recipe = parse_recipe(text, "sessions.toml", data_dir=tmp_path)
     data = prepared(tmp_path, recipe=text)
     assert recipe.retrieval is not None
-    with pytest.raises(DataError, match=r"schema\.timestamp"):
-        build_retrieval(data, recipe.retrieval)
+    model = build_retrieval(data, recipe.retrieval)
+
+    assert model.query_inputs.history is not None
+    assert not model.query_inputs.history_in_order
+    with pytest.raises(DataError, match=r"retrieval reads 0\. Let history be above 0"):
+        build_retrieval(data, recipe.retrieval.model_copy(update={"history": 0}))

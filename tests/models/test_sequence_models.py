@@ -178,3 +178,10 @@ def test_features_of_items_are_read_where_there_are_any() -> None:
     ids = replace(CANDIDATE, fields=(CANDIDATE.fields[CANDIDATE.field(ITEM_ID)],), numbers=(), bags=())
     with pytest.raises(UserError, match="item_features = true reads features of items, and there are none"):
         retrieval_model(Model.model_validate({"name": "sasrec", "item_features": True}), inputs(), ids)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("query", [replace(inputs(), history=None, past=()), replace(inputs(), history_in_order=False)])
+def test_a_sequence_needs_events_and_their_order(name: str, query: Inputs) -> None:
+    with pytest.raises(UserError, match=r"name a user_id or session_id and a timestamp in \[schema\]"):
+        build(name, query)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor
 
+from shortlist.core.errors import UserError
 from shortlist.nn.batch import Bag, Batch, History
 from shortlist.nn.featuriser import EmbeddingSettings, Featuriser
 from shortlist.nn.history import Encoding, TargetAttention, TransformerEncoder, history_encoder
@@ -49,6 +52,39 @@ def test_more_padding_changes_nothing(encoding: Encoding) -> None:
     narrow = History(Bag(of.events.values_BH[:, :3], of.events.length_B), of.of_B)
 
     torch.testing.assert_close(encoded(encoding, event_ULD, of), encoded(encoding, event_ULD[:, :3], narrow))
+
+
+def test_a_set_is_its_plain_mean_and_one_with_an_order_learns_weights() -> None:
+    inputs = replace(ranking_inputs(), past=())
+    rows = Batch.of(random_rows(inputs, 6))
+    a_set, in_order = (
+        Featuriser(replace(inputs, history_in_order=order), EmbeddingSettings(embedding_dim=D))
+        for order in (False, True)
+    )
+    assert in_order.history is not None
+    assert a_set.history is not None
+    assert rows.history is not None
+    assert inputs.history is not None
+    assert [name for name, _ in in_order.history.named_parameters()] == ["recency.log_weight_L"]
+    assert not list(a_set.history.parameters())
+
+    found_BD = a_set.history(rows, rows.history, a_set.embeddings)
+    table = a_set.embeddings.of(inputs.history)
+    for i in range(6):
+        of = rows.history.of_B[i]
+        ids_H = rows.history.events.values_BH[of, : rows.history.events.length_B[of]]
+        expected_D = table(ids_H[:, None], [inputs.history]).sum((0, 1)) / max(len(ids_H), 1)
+        torch.testing.assert_close(found_BD[i], expected_D)
+
+
+@pytest.mark.parametrize("encoding", ["gru", "transformer"])
+def test_what_goes_by_the_order_refuses_a_set(encoding: Encoding) -> None:
+    inputs = replace(ranking_inputs(), history_in_order=False)
+
+    with pytest.raises(
+        UserError, match=rf'history = "{encoding}" goes by the order of events, and the log has no times'
+    ):
+        Featuriser(inputs, EmbeddingSettings(embedding_dim=D), history=encoding)
 
 
 def test_target_attention_is_a_sum_weighted_by_a_network_of_both() -> None:

@@ -61,16 +61,17 @@ def test_inputs_hold_the_chosen_sides_in_the_order_given() -> None:
         (SCHEMA, 3, 3),
         (SCHEMA, 0, 0),
         (replace(SCHEMA, has_users=False), 3, 0),
-        (replace(SCHEMA, has_time=False), 3, 0),
+        (replace(SCHEMA, has_time=False), 3, 3),
         (replace(SCHEMA, columns=COLUMNS[:3]), 3, 0),
     ],
 )
-def test_a_history_needs_users_items_and_time(schema: Schema, length: int, expected: int) -> None:
+def test_a_history_needs_users_and_items_and_has_an_order_by_time(schema: Schema, length: int, expected: int) -> None:
     inputs = schema.inputs(Side.USER, history_length=length)
 
     assert inputs.history_length == expected
     assert (inputs.history is not None) == bool(expected)
     assert inputs.history is None or inputs.history.name == "item.id"
+    assert inputs.history_in_order == schema.has_time
 
 
 def test_past_events_are_told_of_on_request_and_with_a_history_alone() -> None:

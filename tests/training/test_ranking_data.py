@@ -70,7 +70,7 @@ def test_shares_that_are_not_trained_on_do_no_harm(tmp_path: Path) -> None:
     ("schema", "given", "message"),
     [
         ({"has_users": False}, {}, r"names no user_id\. Name what is missing"),
-        ({"has_users": False, "has_time": False}, {}, "names no user_id and no timestamp"),
+        ({"has_users": False, "has_items": False}, {}, "names no user_id and no item_id"),
         ({}, {"history": 0}, r"ranking\.history = 0\. Set it"),
     ],
 )

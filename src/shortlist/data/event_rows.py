@@ -104,7 +104,8 @@ class _Reading:
         order = ShardOrder(shard, self.events.rows_S[shard], self.size, self.seed, self.epoch)
         block_n = self._rows_of(shard).take(order.block(number))
         if self.bucket_length:
-            length_n = self.events.prepared.shards[shard].history_length(block_n, self.bucket_length)
+            others = not self.events.prepared.schema.has_time
+            length_n = self.events.prepared.shards[shard].history_length(block_n, self.bucket_length, others=others)
             block_n = order.bucketed(number, block_n, length_n)
         self._block_of, self._block_n = (shard, number), block_n
         return block_n

@@ -67,6 +67,14 @@ class EventShard:
         first = np.flatnonzero(np.r_[True, self.user[1:] != self.user[:-1]])
         return np.repeat(first.astype(np.int32), np.diff(np.r_[first, len(self)]))
 
+    @cached_property
+    def stop(self) -> Ints:
+        """For each row the one after the last of the same user."""
+        if not len(self):
+            return np.zeros(0, np.int32)
+        last = np.flatnonzero(np.r_[self.user[1:] != self.user[:-1], True])
+        return np.repeat(last.astype(np.int32) + 1, np.diff(np.r_[-1, last]))
+
     def relevant(self, rows: npt.NDArray[Any] | slice = slice(None)) -> npt.NDArray[np.bool_]:
         """Which of `rows` have a first target above 0; each one in a log without targets."""
         if self.targets_nT.shape[1] == 0:
@@ -82,15 +90,18 @@ class EventShard:
         own_item: bool = True,
         trim: bool = False,
         past: Sequence[Column] = (),
+        others: bool = False,
     ) -> HistoryRows:
         """The events of the same user strictly before each row, as rows of the item id column, oldest first.
 
+        With `others` all of the same user but the row itself, before and after it: a set, where nothing is earlier.
         Of a split that is not by time, events of later splits are left out: a training row never sees a test item.
         `own_item` false leaves out earlier events with the row's own item, as a view before its purchase. Where seen
         items are never recommended, no candidate is in its user's history, so no training row's item may be either.
         `trim` cuts the columns that no row fills. `past` says what to tell of the events beside their items.
         """
-        found_BL, count_B = self._latest(rows_B, length, length, own_item, places=bool(past))
+        end_B = self.stop.take(rows_B) if others else rows_B
+        found_BL, count_B = self._latest(rows_B, end_B, length, length + others, own_item, places=bool(past))
         width = trimmed_width(count_B, length) if trim else length
         found_BL = found_BL[:, :width]
         inside_BL = np.arange(found_BL.shape[1]) < count_B[:, None]
@@ -118,7 +129,7 @@ class EventShard:
 
         Of a split that is not by time, events of later splits are left out.
         """
-        count_B = self.history_length(rows_B, len(self))
+        count_B = self._until(rows_B, rows_B)
         offsets_n = np.concatenate([np.zeros(1, np.int64), np.cumsum(count_B)])
         row_P = np.repeat(np.arange(len(rows_B)), count_B)
         place_P = np.arange(offsets_n[-1]) + np.repeat(rows_B - count_B - offsets_n[:-1], count_B)
@@ -128,29 +139,44 @@ class EventShard:
         types = None if self.event is None else self.event.take(place_P)
         return Events(RaggedBag(self.item.take(place_P), offsets_n), self.time.take(place_P), types)
 
-    def history_length(self, rows_B: npt.NDArray[Any], most: int) -> Longs:
-        """How many earlier events each row has, at most `most`; some of them it may not see."""
-        return np.minimum(np.where(self.user.take(rows_B) > 0, rows_B - self.start.take(rows_B), 0), most)
+    def history_length(self, rows_B: npt.NDArray[Any], most: int, *, others: bool = False) -> Longs:
+        """How many events there are for each row's `history`, at most `most`; some of them it may not see."""
+        end_B = self.stop.take(rows_B) - 1 if others else rows_B
+        return np.minimum(self._until(rows_B, end_B), most)
+
+    def _until(self, rows_B: npt.NDArray[Any], end_B: npt.NDArray[Any]) -> Longs:
+        """How many events each row's user has before the place `end_B`; none where nobody knows who it is."""
+        return np.where(self.user.take(rows_B) > 0, end_B - self.start.take(rows_B), 0)
 
     def _latest(
-        self, rows_B: npt.NDArray[Any], length: int, look_back: int, own_item: bool, *, places: bool
+        self,
+        rows_B: npt.NDArray[Any],
+        end_B: npt.NDArray[Any],
+        length: int,
+        look_back: int,
+        own_item: bool,
+        *,
+        places: bool,
     ) -> tuple[npt.NDArray[Any], Longs]:
-        """Items of the latest `length` events that each row may see, oldest first, and how many there are.
+        """Items of the latest `length` events before `end_B` that each row may see, oldest first, and their number.
 
         With `places` their rows in the shard instead.
         Looks at the last `look_back` events, and further back for the rows that find too few to see among them: a
         history is as long in training as it is on the server. There may be fewer columns than `length`.
         """
-        earlier_B = self.history_length(rows_B, len(self))
+        earlier_B = self._until(rows_B, end_B)
         count_B = np.minimum(earlier_B, look_back)
         width = max(int(count_B.max(initial=0)), 1)
-        # Beyond its events a row sees itself, so that no place is outside the shard.
-        place_BW = np.minimum((rows_B - count_B)[:, None] + np.arange(width), rows_B[:, None])
+        # Beyond its events a row sees its user's last, or itself, so that no place is outside the shard.
+        place_BW = np.minimum((end_B - count_B)[:, None] + np.arange(width), np.maximum(end_B - 1, rows_B)[:, None])
         item_BW = self.item.take(place_BW)
         visible_BW = np.arange(width) < count_B[:, None]
         if not own_item:
             visible_BW &= item_BW != self.item.take(rows_B)[:, None]
-        if not self.in_order:
+        is_behind = bool((end_B > rows_B).any())
+        if is_behind:
+            visible_BW &= place_BW != rows_B[:, None]
+        if is_behind or not self.in_order:
             visible_BW &= self.split.take(place_BW) <= self.split.take(rows_B)[:, None]
         visible_B = np.count_nonzero(visible_BW, axis=1)
         gaps = np.flatnonzero((visible_B < count_B) | (count_B > length))
@@ -159,7 +185,9 @@ class EventShard:
         found_BL[gaps] = _packed(found_BW[gaps], visible_BW[gaps], found_BL.shape[1])
         short = np.flatnonzero((latest_B < length) & (earlier_B > look_back))
         if short.size:
-            found_SL, latest_B[short] = self._latest(rows_B[short], length, 4 * look_back, own_item, places=places)
+            found_SL, latest_B[short] = self._latest(
+                rows_B[short], end_B[short], length, 4 * look_back, own_item, places=places
+            )
             found_BL[short, : found_SL.shape[1]] = found_SL
         return found_BL, latest_B
 

@@ -108,11 +108,11 @@ class Gather(Generic[Rows]):
         self.past = prepared.schema.side(Side.PAST) if past else ()
         self.trim = trim
         self._collect = collect
-        has_history = prepared.schema.has_users and prepared.schema.has_time and prepared.schema.has_items
+        has_history = prepared.schema.has_users and prepared.schema.has_items
         self.history_length = history_length if has_history else 0
 
     def history(self, shard: EventShard, rows_B: Longs) -> HistoryRows | None:
-        """The events strictly before each row; None when the model sees no history."""
+        """The events strictly before each row, or in a log without times all others; None where there is no history."""
         if self.history_length == 0:
             return None
         return shard.history(
@@ -122,6 +122,7 @@ class Gather(Generic[Rows]):
             own_item=self.own_item,
             trim=self.trim,
             past=self.past,
+            others=not self.prepared.schema.has_time,
         )
 
     def query(self, shard: EventShard, rows_B: Longs) -> Rows:

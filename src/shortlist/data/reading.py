@@ -157,7 +157,9 @@ def _check_recipe(recipe: Recipe) -> None:
     if schema.title and not data.items:
         problems.append(Problem("schema.title", "needs data.items, the table with that column"))
     if schema.event and not (schema.user_column and schema.item_id and schema.timestamp):
-        why = "types are told of the events of a user's history, which it takes users, items and times to have"
+        why = (
+            "types are told of the events of a history that has an order, which it takes users, items and times to have"
+        )
         problems.append(Problem("schema.event", f"needs schema.user_id, schema.item_id and schema.timestamp: {why}"))
     targets = target_columns(recipe)
     for name, spec in (features.context or {}).items():

@@ -18,7 +18,7 @@ from shortlist.core.settings import Settings
 from shortlist.core.suggest import did_you_mean
 from shortlist.nn.batch import Bag, Batch, History
 from shortlist.nn.embedding import StackedEmbedding
-from shortlist.nn.history import Encoding, RecencyWeights, history_encoder
+from shortlist.nn.history import ORDERED, Encoding, RecencyWeights, history_encoder
 from shortlist.schema import Column, Inputs, Side
 from shortlist.schema.columns import ITEM_ID
 
@@ -205,8 +205,14 @@ class _Past(nn.Module):
             raise UserError(
                 'history = "target_attention" compares events with the row\'s item, and rows have none here'
             )
+        if encoding in ORDERED and not inputs.history_in_order:
+            raise UserError(
+                f'history = "{encoding}" goes by the order of events, and the log has no times: name a timestamp in '
+                '[schema], or leave it at "mean"'
+            )
         self.encoder = history_encoder(encoding, embeddings.dims[self.item.name], inputs.history_length)
-        self.recency = RecencyWeights(inputs.history_length) if self.encoder is None else None
+        is_recent = self.encoder is None and inputs.history_in_order
+        self.recency = RecencyWeights(inputs.history_length) if is_recent else None
 
     def forward(self, batch: Batch, history: History, embeddings: Embeddings) -> Tensor:
         """history_BD."""
@@ -214,7 +220,8 @@ class _Past(nn.Module):
             weight_UL = self.recency(history.events)
             pooled_UD = embeddings.of(self.item).weighted(history.events.values_BH, weight_UL, self.item)
             return pooled_UD.index_select(0, history.of_B)
-        assert self.encoder is not None
+        if self.encoder is None:
+            return embeddings.of(self.item).pooled(history.events, self.item).index_select(0, history.of_B)
         bags = [(Bag(ids_UL, history.events.length_B), column) for ids_UL, column in self._ids(history)]
         event_ULD = torch.stack([embeddings.of(column).sequence(bag, column) for bag, column in bags]).sum(0)
         encoded_BD: Tensor = self.encoder(event_ULD, history, self._candidate(batch, event_ULD, embeddings))

@@ -33,7 +33,8 @@ class HistorySettings(EventSettings):
 
     history: Encoding = "mean"
     """How the user's events before this one become one vector. mean: their items by learned weights of recency.
-    target_attention: each event by how much it has to do with the item in question. gru, transformer: as a sequence."""
+    target_attention: each event by how much it has to do with the item in question. gru, transformer: as a sequence.
+    Without times nothing is before anything: what is read is all else that the user has, and a mean has no weights."""
 
     @property
     def reads_events(self) -> bool:
@@ -55,6 +56,10 @@ class RecencyWeights(nn.Module):
         weight_BL = self.log_weight_L.exp().index_select(0, from_end_BL.flatten()).view_as(mask_BL) * mask_BL
         share_BL = weight_BL / weight_BL.sum(1, keepdim=True).clamp(min=torch.finfo(weight_BL.dtype).tiny)
         return torch.where(mask_BL, share_BL, 0.0)
+
+
+ORDERED: tuple[Encoding, ...] = ("gru", "transformer")
+"""Encodings that go by the order of events."""
 
 
 class HistoryEncoder(nn.Module, ABC):

@@ -61,7 +61,7 @@ class SequenceEvents(nn.Module):
     def __init__(self, query: Inputs, candidate: Inputs, settings: SequenceSettings) -> None:
         """UserError where there are no histories to read."""
         super().__init__()
-        if query.history is None:
+        if query.history is None or not query.history_in_order:
             raise UserError(
                 "a model of sequences reads histories, and there are none here: name a user_id or session_id and a "
                 "timestamp in [schema], and let retrieval.history be at least 1"

@@ -78,7 +78,7 @@ class Training(Settings):
     patience: int = Field(2, ge=1)
     """Stop after this many epochs without a better validation metric; the best epoch is kept."""
     history: int = Field(50, ge=0)
-    """How many of the user's events before this one the model sees."""
+    """How many of the user's events before this one the model sees; in a log without times, of all the others."""
     buckets: bool = False
     """Batches of events with histories of like length: less of them is padding, and they are less mixed."""
     embedding: Optimiser = Optimiser(name="rowwise_adagrad", lr=0.05)

@@ -127,6 +127,8 @@ class Inputs:
     """The item id column whose rows a history holds; None when the model sees no history."""
     history_length: int = 0
     """Most events of a history."""
+    history_in_order: bool = True
+    """False in a log without times, whose histories are sets: of a row all else that its user has."""
     past: tuple[Column, ...] = ()
     """What a history tells of its events beside their items; none when the model sees no history."""
     targets: tuple[Target, ...] = ()
@@ -166,13 +168,14 @@ class Schema:
         """
         chosen = [column for side in sides if side != Side.PAST for column in self.side(side)]
         item_id = next((c for c in self.columns if c.name == ITEM_ID), None)
-        history = item_id if history_length and self.has_users and self.has_time else None
+        history = item_id if history_length and self.has_users else None
         return Inputs(
             fields=_of_kind(chosen, Kind.FIELD),
             numbers=_of_kind(chosen, Kind.NUMBER),
             bags=_of_kind(chosen, Kind.BAG),
             history=history,
             history_length=history_length if history else 0,
+            history_in_order=self.has_time,
             past=self.side(Side.PAST) if history and Side.PAST in sides else (),
             targets=self.targets,
         )

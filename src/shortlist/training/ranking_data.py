@@ -59,7 +59,7 @@ def check_history(model: RankingModel, prepared: Prepared) -> None:
     if field is None or chosen == field.default or model.inputs.history is not None:
         return
     schema = prepared.schema
-    parts = {"user_id": schema.has_users, "item_id": schema.has_items, "timestamp": schema.has_time}
+    parts = {"user_id": schema.has_users, "item_id": schema.has_items}
     missing = [name for name, is_there in parts.items() if not is_there]
     cause = "ranking.history = 0. Set it to how many events to read"
     if missing:

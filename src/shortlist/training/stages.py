@@ -53,9 +53,9 @@ def build_retrieval(prepared: Prepared, settings: Retrieval) -> RetrievalModel:
     query = prepared.schema.inputs(Side.USER, Side.CONTEXT, Side.PAST, history_length=settings.history)
     if not (query.fields or query.numbers or query.bags or query.history):
         raise DataError(
-            "nothing would tell one request from another: of sessions only their events are known, in the order of "
-            f"schema.timestamp, of which retrieval reads the last {settings.history}. Name a timestamp, let history be "
-            "above 0, or choose a model that is fitted in one go, such as item_knn: shortlist doctor --models"
+            "nothing would tell one request from another: of sessions only their events are known, of which retrieval "
+            f"reads {settings.history}. Let history be above 0, or choose a model that is fitted in one go, such as "
+            "item_knn: shortlist doctor --models"
         )
     model = retrieval_model(settings.model, query, prepared.schema.inputs(Side.ITEM))
     if isinstance(model, SequenceModel):

@@ -63,7 +63,7 @@ class TwoTower(RetrievalModel):
         if config.reads_events and query.history is None:
             raise UserError(
                 f"retrieval.model.history = {config.history!r} reads what a user did before, and there is no history "
-                "to read: the log has no users or no times, or retrieval.history = 0. Leave it out."
+                "to read: the log has no users, or retrieval.history = 0. Leave it out."
             )
         embeddings = Embeddings(embedded(candidate, query), config)
         self.query_features = Featuriser(query, config, embeddings, history=config.history)
