@@ -45,6 +45,57 @@ def test_towers_have_the_layers_asked_for() -> None:
     assert widths[1] == [(16, 13), (16,), (12, 16), (12,), (8, 12), (8,)]
 
 
+def test_without_user_ids_everybody_is_what_features_and_history_tell() -> None:
+    model = build(dim=8, embedding_dim=4, user_id=False)
+    rows = Batch.of(random_rows(QUERY, 5))
+    others = replace(rows, ids_BF=rows.ids_BF.clone())
+    others.ids_BF[:, QUERY.field("user.id")] = QUERY.fields[QUERY.field("user.id")].offset
+
+    assert torch.equal(model.query(rows), model.query(others))
+    assert not torch.equal(build(dim=8).query(rows), build(dim=8).query(others))
+    assert "user.id" not in model.query_features.embeddings.dims
+    assert model.query_tower(torch.zeros(1, 4 * 3 + 1)).shape == (1, 8), "2 fields and a history of 4 each, 1 number"
+
+
+def test_without_user_ids_something_must_tell_requests_apart() -> None:
+    ids = replace(QUERY, fields=QUERY.fields[:1], numbers=(), bags=(), history=None, history_length=0)
+    assert ids.fields[0].name == "user.id"
+    settings = Model.model_validate({"name": "two_tower", "user_id": False})
+
+    with pytest.raises(
+        UserError, match=r"retrieval\.model\.user_id = false leaves nothing that would tell one request"
+    ):
+        retrieval_model(settings, ids, CANDIDATE)
+
+
+def test_sums_are_of_the_embeddings_alone() -> None:
+    query, candidate = (replace(inputs, numbers=()) for inputs in (QUERY, CANDIDATE))
+    settings = {"name": "two_tower", "towers": "sum", "dim": 4, "embedding_dim": 4, "similarity": "dot"}
+    model = retrieval_model(Model.model_validate(settings), query, candidate).eval()
+    assert isinstance(model, TwoTower)
+    rows = Batch.of(random_rows(query, 5))
+    tables = model.query_features.embeddings
+    history_BD = model.query_features.vectors(rows)[:, -1]
+    fields_BFD = tables.of(query.fields[0])(rows.ids_BF, query.fields)
+
+    torch.testing.assert_close(model.query(rows), fields_BFD.sum(1) + history_BD)
+    assert {name.split(".")[0] for name, _ in model.named_parameters()} == {"query_features"}, "no layers"
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"hidden": [8]}, "leave hidden, indicators and embedding_dims out"),
+        ({"embedding_dims": {"item.id": 2}}, "leave hidden, indicators and embedding_dims out"),
+        ({"embedding_dim": 4}, "embeddings up, which are 4 wide, to vectors of 64: let embedding_dim and dim be equal"),
+        ({}, r"numbers have none: user\.age"),
+    ],
+)
+def test_sums_refuse_what_they_cannot_add(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        build(towers="sum", **settings)
+
+
 def test_all_columns_share_one_table_each_once() -> None:
     model = build(embedding_dim=4)
 

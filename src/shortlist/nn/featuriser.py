@@ -6,7 +6,7 @@ D embedding dim.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Annotated
 
 import torch
@@ -107,14 +107,16 @@ class Featuriser(nn.Module):
         embeddings: Embeddings | None = None,
         *,
         history: Encoding = "mean",
+        without: Collection[str] = (),
     ) -> None:
-        """`history` says how the history is read."""
+        """`history` says how the history is read; `without` names fields that are passed over."""
         super().__init__()
         self.inputs = inputs
         self.embeddings = embeddings if embeddings is not None else Embeddings(embedded(inputs), settings)
         self.history = _Past(inputs, history, self.embeddings) if inputs.history is not None else None
         self.indicators = _Indicators(inputs, _indicators(settings))
-        self.fields = [place for place in range(len(inputs.fields)) if place not in self.indicators.places]
+        passed = {*self.indicators.places, *(i for i, column in enumerate(inputs.fields) if column.name in without)}
+        self.fields = [place for place in range(len(inputs.fields)) if place not in passed]
         fields = [inputs.fields[place] for place in self.fields]
         looked_up = [*fields, *inputs.bags, *([inputs.history] if inputs.history is not None else [])]
         self.dim = settings.embedding_dim

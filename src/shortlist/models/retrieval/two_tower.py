@@ -40,12 +40,18 @@ class TwoTower(RetrievalModel):
         """Standard deviation of the values that embeddings begin with."""
         hidden: tuple[Width, ...] = ()
         """Widths of the hidden layers of both towers; none for a linear projection."""
+        towers: Literal["layers", "sum"] = "layers"
+        """layers: of the features side by side. sum: no layers, a vector is the sum of its features' embeddings, which
+        are `dim` wide: LightFM (Kula, 2015)."""
         dropout: float = Field(0.0, ge=0, lt=1)
         """Dropout between the layers."""
         similarity: Literal["cosine", "dot"] = "cosine"
         """cosine: vectors of length 1. dot: as they come."""
         temperature: float = Field(0.07, gt=0)
         """Similarities are divided by this before the softmax."""
+        user_id: bool = True
+        """Whether the query tower has an embedding for each user. Without, as Covington et al. have it, a user is what
+        features and history tell, and one whom training never met is answered as any other."""
         id_dropout: float = Field(0.0, ge=0, lt=1)
         """Share of the training rows whose user, or item, is taken as unknown: with some, such as 0.1, the towers learn
         to do without ids, and users and items that training never met are recommended by their features."""
@@ -56,25 +62,51 @@ class TwoTower(RetrievalModel):
                 raise ValueError(f"dropout = {self.dropout:g} needs hidden layers to drop from: set hidden = [128]")
             return self
 
+        @model_validator(mode="after")
+        def _sums_are_of_one_width(self) -> Self:
+            if self.towers == "sum" and (self.hidden or self.indicators or self.embedding_dims):
+                raise ValueError('towers = "sum" adds embeddings up: leave hidden, indicators and embedding_dims out')
+            if self.towers == "sum" and self.embedding_dim != self.dim:
+                raise ValueError(
+                    f'towers = "sum" adds embeddings up, which are {self.embedding_dim} wide, to vectors of '
+                    f"{self.dim}: let embedding_dim and dim be equal"
+                )
+            return self
+
     config: Config
 
     def __init__(self, config: Config, query: Inputs, candidate: Inputs) -> None:
+        """UserError where nothing tells one request from another, or the settings do not go with the inputs."""
         super().__init__(config, query, candidate)
         if config.reads_events and query.history is None:
             raise UserError(
                 f"retrieval.model.history = {config.history!r} reads what a user did before, and there is no history "
                 "to read: the log has no users, or retrieval.history = 0. Leave it out."
             )
-        embeddings = Embeddings(embedded(candidate, query), config)
-        self.query_features = Featuriser(query, config, embeddings, history=config.history)
+        without = () if config.user_id else (USER_ID,)
+        embeddings = Embeddings([column for column in embedded(candidate, query) if column.name not in without], config)
+        self.query_features = Featuriser(query, config, embeddings, history=config.history, without=without)
+        if self.query_features.width == 0:
+            raise UserError(
+                "retrieval.model.user_id = false leaves nothing that would tell one request from another: there are no "
+                "features of users or of the moment, and no history to read. Leave it out, or name one of them."
+            )
         self.candidate_features = Featuriser(candidate, config, embeddings)
         self.maybe_user = IdDropout(query, USER_ID, config.id_dropout)
         self.maybe_item = IdDropout(candidate, ITEM_ID, config.id_dropout)
-        self.query_tower = self._tower(self.query_features.width)
-        self.candidate_tower = self._tower(self.candidate_features.width)
+        self.query_tower = self._tower(self.query_features)
+        self.candidate_tower = self._tower(self.candidate_features)
 
-    def _tower(self, width: int) -> nn.Module:
-        return MLP(width, self.config.hidden, self.config.dim, self.config.dropout)
+    def _tower(self, features: Featuriser) -> nn.Module:
+        if self.config.towers == "layers":
+            return MLP(features.width, self.config.hidden, self.config.dim, self.config.dropout)
+        if features.inputs.numbers:
+            names = ", ".join(column.name for column in features.inputs.numbers)
+            raise UserError(
+                f'retrieval.model.towers = "sum" adds embeddings up, and numbers have none: {names}. Leave it out, or '
+                'give these features transform = "bucketise".'
+            )
+        return Summed(features.count)
 
     def _scaled(self, vectors_BD: Tensor) -> Tensor:
         return functional.normalize(vectors_BD, dim=1) if self.config.similarity == "cosine" else vectors_BD
@@ -90,3 +122,16 @@ class TwoTower(RetrievalModel):
     def temperature(self) -> float:
         """What similarities are divided by."""
         return self.config.temperature
+
+
+class Summed(nn.Module):
+    """The sum of C vectors that lie side by side."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__()
+        self.count = count
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, C * D] to [B, D]."""
+        sum_BD: Tensor = x.unflatten(1, (self.count, -1)).sum(1)
+        return sum_BD
