@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from shortlist.features.rows import Floats, RaggedBag
 from shortlist.funnel.columns import Requests
 from shortlist.funnel.scorers import _blocks, _sparse
-from shortlist.funnel.scorers._blocks import BlockScorer, pasts, summed_rows
+from shortlist.funnel.scorers._blocks import BlockScorer, pasts
+from shortlist.funnel.scorers._sparse import SparseRows, summed_rows
 from shortlist.funnel.scorers.item_to_item import ItemToItem
 from shortlist.testing.contract_matrix import toy_requests
 
@@ -62,19 +63,36 @@ def test_a_past_has_each_item_once_with_its_latest_weight() -> None:
     assert (pasts(requests, slice(0, 4), 10, None).weights == 1).all()
 
 
-@pytest.mark.parametrize("sums", [1, 13, 2**17])
-def test_sums_of_sparse_rows_are_those_of_the_dense_matrix(sums: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_blocks, "_SUMS", sums)
+@pytest.mark.parametrize("full", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("weighted", [True, False])
+def test_sums_of_sparse_rows_are_those_of_the_dense_matrix(full: float, weighted: bool) -> None:
     random = np.random.default_rng(0)
-    matrix_IJ = random.random((10, 6)).astype(np.float32) * (random.random((10, 6)) < 0.4)
-    place = np.nonzero(matrix_IJ)
-    bag = RaggedBag.of([np.flatnonzero(row) for row in matrix_IJ])
+    # Of six columns a full row has three, and the others fewer or none.
+    lists = [random.permutation(6)[: 3 if random.random() < full else random.integers(0, 3)] for _ in range(10)]
+    bag = RaggedBag.of(lists)
+    weight_M = random.random(len(bag.values)).astype(np.float32)
+    matrix_IJ = np.zeros((10, 6), np.float32)
+    matrix_IJ[bag.flat()] = weight_M if weighted else 1
     past = pasts(toy_requests([[1, 2], [], [9, 3, 4]]), slice(0, 3), 10, half_life=2.0)
     history_UI = np.zeros((3, 10), np.float32)
     history_UI[past.items.flat()] = past.weights
 
-    found = summed_rows(bag, matrix_IJ[place], past.items, past.weights, 6)
+    found = summed_rows(SparseRows(bag, weight_M if weighted else None), past.items, past.weights, 6)
     np.testing.assert_allclose(found, (history_UI @ matrix_IJ).T, rtol=1e-6)
+
+
+def test_weights_have_numpys_own_type() -> None:
+    weights = np.ones(3, np.dtype(np.float32, copy=True))
+    rows = SparseRows(RaggedBag.of([[0, 1], [2]]), weights)
+
+    # np.add.at has a fast way for this one object alone.
+    assert weights.dtype is not np.dtype(np.float32)
+    assert all(rows.named(np.array([row], np.int32), None)[1].dtype is np.dtype(np.float32) for row in (0, 1))
+
+
+def test_rows_without_a_value_sum_to_nothing() -> None:
+    nothing = SparseRows(RaggedBag.of([[], []]), np.zeros(0, np.float32))
+    assert not summed_rows(nothing, RaggedBag.of([[0, 1], []]), np.ones(2, np.float32), 3).any()
 
 
 @given(
@@ -107,14 +125,17 @@ def test_sums_kept_sparse_give_the_lists_of_all_scores(
     requests = toy_requests(histories, exclude=exclude)
     if within is not None:
         requests = replace(requests, within_I=np.isin(np.arange(10), list(within)))
-    found = []
-    for worth in (0, 2**40):
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(_sparse, "_WORTH", worth)
-            found.append(scorer.best(requests, k))
+    with pytest.MonkeyPatch.context() as patch:
+        # The lists of all scores, which are those of the naive loop above.
+        patch.setattr(ItemToItem, "_best", BlockScorer._best)
+        item_UK, score_UK = scorer.best(requests, k)
 
-    np.testing.assert_array_equal(found[0][0], found[1][0])
-    np.testing.assert_array_equal(found[0][1], found[1][1])
+    for few in (0, 2**40):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(_sparse, "_FEW", few)
+            found_UK, by_UK = scorer.best(requests, k)
+        np.testing.assert_array_equal(found_UK, item_UK)
+        np.testing.assert_array_equal(by_UK, score_UK)
 
 
 def test_an_operator_may_be_dense_sparse_or_thin() -> None:

@@ -1,6 +1,6 @@
 """Scorers that score all items for some requests at once, and the best of these.
 
-Legend: U requests, Q requests of one block, I item rows, J items, K candidates, M stored values, N events, P pairs.
+Legend: U requests, Q requests of one block, I item rows, K candidates, N events, P pairs.
 """
 
 from __future__ import annotations
@@ -20,8 +20,6 @@ from shortlist.index.best import Best
 
 BLOCK_SCORES = 2**20
 """Scores held at once, whatever the catalogue's size."""
-_SUMS = 2**15
-"""Sums of sparse rows made at once: what is gathered for them stays in the cache, up to 2.5 times as fast."""
 _MOST_REQUESTS = 512
 
 
@@ -56,32 +54,6 @@ def pasts(requests: Requests, rows: slice, items: int, half_life: float | None) 
         weight_P = (0.5 ** ((offsets_n[query_P + 1] - 1 - event_P) / half_life)).astype(np.float32)
     offsets_Q = np.concatenate([np.zeros(1, np.int64), np.cumsum(np.bincount(query_P, minlength=queries))])
     return Pasts(RaggedBag(item_P.astype(np.int32), offsets_Q), weight_P)
-
-
-def summed_rows(bag: RaggedBag, weights: Floats | None, rows: RaggedBag, weight_P: Floats, width: int) -> Floats:
-    """sum_JQ: of each request the sum of the sparse rows that it names, each times its weight."""
-    sum_JQ = np.empty((width, len(rows)), np.float32)
-    size = max(1, _SUMS // width)
-    for start in range(0, len(rows), size):
-        stop = min(start + size, len(rows))
-        inside = slice(rows.offsets_n[start], rows.offsets_n[stop])
-        some = RaggedBag(rows.values[inside], rows.offsets_n[start : stop + 1] - inside.start)
-        sum_JQ[:, start:stop] = _summed(bag, weights, some, weight_P[inside], width).T
-    return sum_JQ
-
-
-def _summed(
-    bag: RaggedBag, weights: Floats | None, rows: RaggedBag, weight_P: Floats, width: int
-) -> npt.NDArray[np.float64]:
-    place_M, offsets_P = bag.places(rows.values)
-    count_P = np.diff(offsets_P)
-    value_M = np.repeat(weight_P, count_P)
-    if weights is not None:
-        value_M = value_M * weights[place_M]
-    start_P = np.repeat(np.arange(len(rows), dtype=np.int64) * width, rows.counts())
-    key_M = np.repeat(start_P, count_P) + bag.values[place_M]
-    summed: npt.NDArray[np.float64] = np.bincount(key_M, value_M, len(rows) * width).astype(np.float64, copy=False)
-    return summed.reshape(len(rows), width)
 
 
 class BlockScorer(Scorer):

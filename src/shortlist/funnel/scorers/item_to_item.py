@@ -1,7 +1,7 @@
 """From the items of a history to all items: neighbours, EASE, graph filters.
 
-Legend: U requests, Q of one block, I item rows, J items of the dense part, R rank, P pairs of a request and an item, S
-sums of sparse rows, K candidates.
+Legend: U requests, Q of one block, I item rows, J items of the dense part, R rank, P pairs of a request and an item, M
+values of sparse rows, C items of sums above 0, K candidates.
 """
 
 from __future__ import annotations
@@ -16,9 +16,12 @@ import numpy.typing as npt
 from shortlist.features.past import Events
 from shortlist.features.rows import FeatureRows, Floats, Ints, RaggedBag
 from shortlist.funnel.columns import Bools, Requests
-from shortlist.funnel.scorers._blocks import BlockScorer, Pasts, pasts, summed_rows
-from shortlist.funnel.scorers._sparse import is_worth, sparse_sums
+from shortlist.funnel.scorers._blocks import BlockScorer, Pasts, pasts
+from shortlist.funnel.scorers._sparse import SparseRows, Sums, summed_rows
 from shortlist.index.best import Best
+
+_LEAST = np.finfo(np.float32).smallest_subnormal
+"""Of numbers above 0."""
 
 
 class ItemToItem(BlockScorer):
@@ -39,7 +42,9 @@ class ItemToItem(BlockScorer):
         threads: int = 1,
     ) -> None:
         super().__init__(arrays, settings, eligible_I, threads)
-        self._sparse = RaggedBag(arrays["columns"], arrays["offsets"]) if "columns" in arrays else None
+        self._sparse = None
+        if "columns" in arrays:
+            self._sparse = SparseRows(RaggedBag(arrays["columns"], arrays["offsets"]), arrays["weights"])
         self._place_I = np.full(self.items, -1, np.int64)
         self._place_I[arrays["items"]] = np.arange(len(arrays["items"]))
         self._unknown = 1 + np.flatnonzero(self._place_I[1:] < 0)
@@ -63,7 +68,10 @@ class ItemToItem(BlockScorer):
     def block(self, requests: Requests, rows: slice) -> Floats:
         """score_IQ."""
         past = pasts(requests, rows, self.items, self.settings["half_life"])
-        score_IQ = self._of_dense(past) if self._sparse is None else self._of_sparse(self._sparse, past)
+        if self._sparse is None:
+            score_IQ = self._of_dense(past)
+        else:
+            score_IQ = summed_rows(self._sparse, past.items, past.weights, self.items)
         if "left" in self.arrays:
             score_IQ += self.arrays["right"] @ _weighted_sums(self.arrays["left"], past).T
         if len(self._unknown):
@@ -73,29 +81,41 @@ class ItemToItem(BlockScorer):
         return score_IQ
 
     def _best(self, requests: Requests, rows: slice, k: int) -> tuple[Ints, Floats]:
-        operator, history = self._sparse, requests.history.items
-        inside = RaggedBag(history.values, history.offsets_n[rows.start : rows.stop + 1])
-        if operator is None or "left" in self.arrays or requests.allowed is not None:
-            return super()._best(requests, rows, k)
-        if not is_worth(operator, inside, self.items):
+        if self._sparse is None or "left" in self.arrays or requests.allowed is not None:
             return super()._best(requests, rows, k)
         past = pasts(requests, rows, self.items, self.settings["half_life"])
-        key_S, sum_S = sparse_sums(operator, self.arrays["weights"], past, self.items)
-        if (sum_S < 0).any():
+        best = self._best_of_sums(self._sparse, past, requests, rows, k)
+        if best is None:
             # What nothing speaks for comes before what something speaks against.
             return super()._best(requests, rows, k)
-        query_S, item_S = np.divmod(key_S, self.items)
-        is_found_S = (sum_S > 0) & self.eligible_I[item_S]
-        if requests.within_I is not None:
-            is_found_S &= requests.within_I[item_S]
-        is_excluded_QI = np.zeros((len(past.items), self.items), bool)
-        is_excluded_QI[self._pairs(requests.exclude, rows)[::-1]] = True
-        is_found_S &= ~is_excluded_QI.reshape(-1)[key_S]
-        best = Best(len(past.items), k)
-        best.add_some(query_S[is_found_S], item_S[is_found_S], sum_S[is_found_S])
         item_QK, score_QK = best.sorted()
         self._fill(item_QK, score_QK, requests, rows)
         return item_QK, score_QK
+
+    def _best_of_sums(self, operator: SparseRows, past: Pasts, requests: Requests, rows: slice, k: int) -> Best | None:
+        """The best of what the histories' rows name, one request after another; None where a value is below 0."""
+        sums, exclude = Sums(self.items), requests.exclude
+        may_I = self.eligible_I if requests.within_I is None else self.eligible_I & requests.within_I
+        items, scores, counts = [], [], []
+        decays = self.settings["half_life"] is not None
+        for query, (start, stop) in enumerate(pairwise(past.items.offsets_n.tolist())):
+            weight_P = past.weights[start:stop] if decays else None
+            named_M, value_M = operator.named(past.items.values[start:stop], weight_P)
+            if value_M.min(initial=0) < 0:
+                return None
+            sums.add(named_M, value_M)
+            own = exclude.values[slice(*exclude.offsets_n[rows.start + query : rows.start + query + 2])]
+            sums.forget(own[own < self.items])
+            item_C, score_C = sums.take()
+            score_C *= may_I[item_C]
+            least = max(np.partition(score_C, -k)[-k], _LEAST) if len(score_C) > k else _LEAST
+            is_best_C = score_C >= least
+            items.append(item_C[is_best_C])
+            scores.append(score_C[is_best_C])
+            counts.append(len(items[-1]))
+        best = Best(len(counts), k)
+        best.add_some(np.repeat(np.arange(len(counts)), counts), np.concatenate(items), np.concatenate(scores))
+        return best
 
     def _fill(self, item_QK: Ints, score_QK: Floats, requests: Requests, rows: slice) -> None:
         """Put items that nothing speaks for where lists are short, the lower row first."""
@@ -112,9 +132,6 @@ class ItemToItem(BlockScorer):
             more = more[~np.isin(more, taken)][: item_QK.shape[1] - found]
             item_QK[query, found : found + len(more)] = more
             score_QK[query, found : found + len(more)] = 0
-
-    def _of_sparse(self, operator: RaggedBag, past: Pasts) -> Floats:
-        return summed_rows(operator, self.arrays["weights"], past.items, past.weights, self.items)
 
     def _of_dense(self, past: Pasts) -> Floats:
         place_P = self._place_I[past.items.values]

@@ -13,7 +13,8 @@ import numpy.typing as npt
 
 from shortlist.features.rows import Floats, RaggedBag
 from shortlist.funnel.columns import Bools, Requests
-from shortlist.funnel.scorers._blocks import BlockScorer, Pasts, pasts, summed_rows
+from shortlist.funnel.scorers._blocks import BlockScorer, Pasts, pasts
+from shortlist.funnel.scorers._sparse import SparseRows, summed_rows
 from shortlist.index.best import Best
 
 
@@ -33,8 +34,8 @@ class UserToUser(BlockScorer):
         threads: int = 1,
     ) -> None:
         super().__init__(arrays, settings, eligible_I, threads)
-        self._items = RaggedBag(arrays["items"], arrays["offsets_by_user"])
-        self._users = RaggedBag(arrays["users"], arrays["offsets_by_item"])
+        self._items = SparseRows(RaggedBag(arrays["items"], arrays["offsets_by_user"]))
+        self._users = SparseRows(RaggedBag(arrays["users"], arrays["offsets_by_item"]))
         self.width = max(self.items, len(self._items))
 
     def block(self, requests: Requests, rows: slice) -> Floats:
@@ -46,13 +47,13 @@ class UserToUser(BlockScorer):
         inside_Q = np.flatnonzero((asking_Q > 0) & (asking_Q < len(similarity_UQ)))
         similarity_UQ[asking_Q[inside_Q], inside_Q] = 0
         neighbours, weight_N = self._nearest(similarity_UQ)
-        return summed_rows(self._items, None, neighbours, weight_N, self.items)
+        return summed_rows(self._items, neighbours, weight_N, self.items)
 
     def _similarity(self, past: Pasts) -> Floats:
         """similarity_UQ of every user of the log to each history."""
         users = len(self._items)
         weight_P = past.weights * self.arrays["item_weight"][past.items.values]
-        both_UQ = summed_rows(self._users, None, past.items, weight_P, users)
+        both_UQ = summed_rows(self._users, past.items, weight_P, users)
         if self.settings["scale"] == "none":
             both_UQ *= self.arrays["user_factor"][:, None]
             return both_UQ
