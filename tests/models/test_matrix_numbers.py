@@ -18,6 +18,7 @@ from shortlist.funnel.sources.folder import SCORERS
 from shortlist.models import matrix as shared
 from shortlist.models.base import Fitted, Interactions
 from shortlist.models.catalogue import matrix_model
+from shortlist.models.strongest import strongest
 from shortlist.recipe.training import Model
 from shortlist.schema import Column, Inputs, Kind, Side
 from shortlist.testing.contract_matrix import toy_requests
@@ -116,9 +117,9 @@ def test_only_the_nearest_items_are_kept() -> None:
 def test_of_equal_weights_the_lower_rows_are_kept() -> None:
     block = np.array([[0.5, 0.5, 0.0, 0.5, 1.0, -0.5], [0, 0, 0, 0, 0, 0]], np.float32)
 
-    assert shared.strongest(block, 3).toarray().tolist() == [[0.5, 0.5, 0, 0, 1, 0], [0] * 6]
-    assert shared.strongest(block, 2, first=4).toarray()[0].tolist() == [0.5, 0.5, 0, 0, 0, 0]
-    assert shared.strongest(block, 9).toarray()[0].tolist() == block[0].tolist()
+    assert strongest(block, 3).toarray().tolist() == [[0.5, 0.5, 0, 0, 1, 0], [0] * 6]
+    assert strongest(block, 2, first=4).toarray()[0].tolist() == [0.5, 0.5, 0, 0, 0, 0]
+    assert strongest(block, 9).toarray()[0].tolist() == block[0].tolist()
 
 
 def test_an_event_counts_half_after_its_half_life() -> None:

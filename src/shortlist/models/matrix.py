@@ -28,9 +28,12 @@ _DENSE = 0.1
 
 def user_items(log: Interactions) -> Matrix:
     """matrix_UI: 1 where the user had the item, however often; DataError where nobody had any."""
-    (user_n, item_n), known_n = log.events.items.flat(), known(log)
-    ones = np.ones(int(known_n.sum()), np.float32)
-    matrix_UI = sparse.csr_array((ones, (user_n[known_n], item_n[known_n])), (len(log.events), log.items))
+    bag, known_n = log.events.items, known(log)
+    item_n = bag.values[bag.offsets_n[0] : bag.offsets_n[-1]][known_n]
+    before_n = np.concatenate([np.zeros(1, np.int64), np.cumsum(known_n)])
+    offsets_U = before_n[bag.offsets_n - bag.offsets_n[0]]
+    ones = np.ones(len(item_n), np.float32)
+    matrix_UI = sparse.csr_array((ones, item_n, offsets_U), (len(bag), log.items))
     matrix_UI.sum_duplicates()
     matrix_UI.data[:] = 1
     return matrix_UI
@@ -83,43 +86,6 @@ def bm25_saturation(length_T: Doubles, k1: float, b: float) -> Doubles:
     mean = length_T[length_T > 0].mean() if (length_T > 0).any() else 1.0
     saturation_T: Doubles = (k1 + 1) / (k1 * (1 - b + b * length_T / mean) + 1)
     return saturation_T
-
-
-def strongest(block: Matrix | npt.NDArray[Any], keep: int, first: int = -1) -> Matrix:
-    """Of each row the `keep` values of largest size, by column; without the diagonal of a block that begins at `first`.
-
-    Of equal values at the edge those of lower columns are kept, so that nothing depends on the partition's ways.
-    """
-    rows = sparse.csr_array(block)
-    kept, count_n = [], np.zeros(rows.shape[0] + 1, np.int64)
-    for row in range(rows.shape[0]):
-        start, stop = rows.indptr[row], rows.indptr[row + 1]
-        column_M, size_M = rows.indices[start:stop], np.abs(rows.data[start:stop])
-        if first >= 0:
-            size_M[column_M == first + row] = 0
-        place_M = start + _largest(size_M, column_M, keep)
-        kept.append(place_M)
-        count_n[row + 1] = len(place_M)
-    place = np.concatenate(kept) if kept else np.zeros(0, np.int64)
-    strong = sparse.csr_array((rows.data[place], rows.indices[place], np.cumsum(count_n)), rows.shape)
-    # A product comes in no order, and few of its values are left by now.
-    strong.sort_indices()
-    return strong
-
-
-def _largest(size_M: npt.NDArray[Any], column_M: npt.NDArray[Any], keep: int) -> Longs:
-    """Places of the `keep` largest of numbers above 0; of equal ones those of lower columns."""
-    if len(size_M) <= keep:
-        return np.flatnonzero(size_M > 0)
-    edge = np.partition(size_M, len(size_M) - keep)[len(size_M) - keep]
-    if edge == 0:
-        return np.flatnonzero(size_M)
-    is_kept_M = size_M >= edge
-    surplus = np.count_nonzero(is_kept_M) - keep
-    if surplus:
-        equal = np.flatnonzero(size_M == edge)
-        is_kept_M[equal[np.argsort(column_M[equal])[-surplus:]]] = False
-    return np.flatnonzero(is_kept_M)
 
 
 def operator(blocks: Iterable[Matrix], items_J: Longs) -> dict[str, npt.NDArray[Any]]:

@@ -26,9 +26,9 @@ from shortlist.models.matrix import (
     dense_operator,
     on_histories,
     operator,
-    strongest,
     user_items,
 )
+from shortlist.models.strongest import strongest
 
 
 class EASE(MatrixModel):

@@ -28,9 +28,9 @@ from shortlist.models.matrix import (
     had,
     on_histories,
     operator,
-    strongest,
     user_items,
 )
+from shortlist.models.strongest import strongest
 
 _COLUMNS = 64
 """Item rows whose filtered graph is held at once."""

@@ -20,6 +20,7 @@ from scipy import sparse
 from shortlist.core.settings import Settings
 from shortlist.models.base import Fitted, Interactions, MatrixModel
 from shortlist.models.matrix import (
+    Doubles,
     Matrix,
     bm25_saturation,
     counts,
@@ -28,9 +29,9 @@ from shortlist.models.matrix import (
     on_histories,
     operator,
     row_blocks,
-    strongest,
     user_items,
 )
+from shortlist.models.strongest import strongest
 
 _STORED = 2**22
 """Similarities held at once, some 60 bytes each while they are made."""
@@ -101,25 +102,36 @@ class ItemKNN(MatrixModel):
             weight_U = np.maximum(count_U, 1) ** -0.5
         else:
             weight_U = inverse_frequency(count_U, int(np.count_nonzero(count_I)))
-        weighted = sparse.csr_array(matrix_UI.multiply(weight_U[:, None]))
+        weighted = _scaled(matrix_UI, weight_U[:, None])
         if self.config.similarity == "bm25":
-            saturation_I = bm25_saturation(count_I, self.config.k1, self.config.b)
-            weighted = sparse.csr_array(weighted.multiply(saturation_I[None, :]))
-        return weighted.astype(np.float32)
+            weighted = _scaled(weighted, bm25_saturation(count_I, self.config.k1, self.config.b)[None, :])
+        return weighted
 
     def _nearest(self, matrix_UI: Matrix) -> Iterator[Matrix]:
         square_I = counts(matrix_UI.power(2), 0)
+        is_cosine = self.config.similarity not in {"jaccard", "bm25"}
         # Of a stored pair neither item has a square of 0.
-        share = self.config.asymmetry
-        own_I, other_I = square_I**share, square_I ** (1 - share)
-        transposed_IU = matrix_UI.T.tocsr()
+        own_I, other_I = (np.maximum(square_I, 1e-30) ** share for share in self._shares())
+        left_IU = matrix_UI.T.tocsr()
+        if is_cosine and not self.config.shrinkage:
+            # The product of what is scaled already is the similarity.
+            left_IU = _scaled(left_IU, (1 / own_I)[:, None])
+            matrix_UI = _scaled(matrix_UI, (1 / other_I)[None, :])
         for first, stop in row_blocks(matrix_UI, _STORED):
-            both_nI = transposed_IU[first:stop] @ matrix_UI
+            both_nI = left_IU[first:stop] @ matrix_UI
             count_n = np.diff(both_nI.indptr)
             if self.config.similarity == "jaccard":
                 either_M = np.repeat(square_I[first:stop], count_n) + square_I[both_nI.indices] - both_nI.data
                 both_nI.data = (both_nI.data / (either_M + self.config.shrinkage)).astype(np.float32)
-            elif self.config.similarity != "bm25":
+            elif is_cosine and self.config.shrinkage:
                 scale_M = np.repeat(own_I[first:stop], count_n) * other_I[both_nI.indices]
                 both_nI.data = (both_nI.data / (scale_M + self.config.shrinkage)).astype(np.float32)
             yield strongest(both_nI, self.config.neighbours, first)
+
+    def _shares(self) -> tuple[float, float]:
+        """Of the scaling, the history's item and the one that is scored."""
+        return self.config.asymmetry, 1 - self.config.asymmetry
+
+
+def _scaled(matrix: Matrix, by: Doubles) -> Matrix:
+    return sparse.csr_array(matrix.multiply(by)).astype(np.float32)
