@@ -13,7 +13,7 @@ from shortlist.testing import MatrixContract
 
 SETTINGS: Mapping[str, list[Mapping[str, Any]]] = {
     "als": [{"dim": 8, "iterations": 3}, {"dim": 4, "iterations": 2, "alpha": 5.0}],
-    "ease": [{}, {"l2": 5.0, "keep": 3}],
+    "ease": [{}, {"l2": 5.0, "keep": 3}, {"user_exponent": 0.5, "penalty_exponent": 0.5}],
     "graph_filter": [{"rank": 4}, {"rank": 500, "sharpening": 1.5, "keep": 0}, {"rank": 0, "keep": 4}],
     "item_knn": [
         {},

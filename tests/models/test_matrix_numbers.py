@@ -198,17 +198,27 @@ def test_user_neighbours_are_those_of_the_formulas(settings: dict[str, Any], use
 
 @pytest.mark.parametrize(("max_items", "fitted"), [(None, [1, 2, 3, 4, 5]), (3, [1, 2, 3])])
 @pytest.mark.parametrize("keep", [None, 99])
+@pytest.mark.parametrize("exponents", [(0.0, 0.0), (0.7, 0.0), (0.0, 1.0), (0.4, 0.5)])
 def test_ease_is_each_items_regression_on_the_others(
-    max_items: int | None, fitted: list[int], keep: int | None
+    max_items: int | None, fitted: list[int], keep: int | None, exponents: tuple[float, float]
 ) -> None:
     x_UI = matrix()
+    x_UI[:, [item for item in range(ITEMS) if item not in fitted]] = 0
+    count_U = x_UI.sum(1)
+    weight_U = np.where(count_U > 0, np.maximum(count_U, 1) ** -exponents[0], 0)
+    weight_U *= x_UI.sum() / (weight_U[:, None] * x_UI).sum()
+    users_I = weight_U @ x_UI
+    penalty_I = 0.5 * (users_I / users_I[fitted].mean()) ** exponents[1]
     expected_II = np.zeros((ITEMS, ITEMS))
     for target in fitted:
         others = [item for item in fitted if item != target]
-        gram = x_UI[:, others].T @ x_UI[:, others] + 0.5 * np.eye(len(others))
-        expected_II[others, target] = np.linalg.solve(gram, x_UI[:, others].T @ x_UI[:, target])
+        weighted = weight_U[:, None] * x_UI[:, others]
+        gram = weighted.T @ x_UI[:, others] + np.diag(penalty_I[others])
+        expected_II[others, target] = np.linalg.solve(gram, weighted.T @ x_UI[:, target])
 
-    found = operator(fit("ease", l2=0.5, max_items=max_items, keep=keep))
+    by_user, by_item = exponents
+    fitted_ease = fit("ease", l2=0.5, user_exponent=by_user, penalty_exponent=by_item, max_items=max_items, keep=keep)
+    found = operator(fitted_ease)
     np.testing.assert_allclose(found[:, fitted], expected_II[:, fitted], rtol=1e-4, atol=1e-6)
 
 

@@ -1,6 +1,8 @@
 """EASE: the linear map from a history to its items that has no item speak for itself, in closed form.
 
-Steck: Embarrassingly Shallow Autoencoders for Sparse Data, WWW 2019.
+Steck: Embarrassingly Shallow Autoencoders for Sparse Data, WWW 2019. Penalties that grow with an item's users: Steck:
+Autoencoders that don't overfit towards the Identity, NeurIPS 2020 (EDLAE). Powers of both users' and items' counts:
+Park, Yoon, Kim, Lee: Why is Normalization Necessary for Linear Recommenders?, SIGIR 2025 (DAN).
 
 Legend: U users, I item rows, J items that are fitted, n item rows of one block.
 """
@@ -34,8 +36,8 @@ from shortlist.models.strongest import strongest
 class EASE(MatrixModel):
     """Ridge regression of each item on all others.
 
-    With P the inverse of the items' Gram matrix plus `l2` on its diagonal, the weight of a history's item i for item j
-    is -P_ij / P_jj.
+    With P the inverse of the items' Gram matrix plus the penalties on its diagonal, the weight of a history's item i
+    for item j is -P_ij / P_jj.
 
     It takes 4 J² bytes of memory and J³ multiplications for J items: 6.3 GiB for 41,000 items, and 37 GiB for
     100,000; `max_items` bounds them. Single precision is enough: the diagonal bounds the condition of the matrix.
@@ -46,6 +48,12 @@ class EASE(MatrixModel):
 
         l2: float = Field(250.0, gt=0)
         """Weight of the regression's squares: the more, the less rare items' chances count."""
+        user_exponent: float = Field(0.0, ge=0, le=1)
+        """A user counts as the number of the user's items to the power of minus this, scaled so that an event of the
+        log counts 1 in the mean: the more, the less those who have much tell of each pair."""
+        penalty_exponent: float = Field(0.0, ge=0, le=1)
+        """The squares of what an item of a history says weigh `l2` times its users, by what they count and as a share
+        of an item's in the mean, to the power of this. 0 for all items alike, 1 as dropout from histories has it."""
         max_items: int | None = Field(None, ge=1)
         """Most items, the most popular ones; others say nothing in a history, and are recommended only where these are
         used up. None for all."""
@@ -60,7 +68,7 @@ class EASE(MatrixModel):
         matrix_UI = user_items(log)
         items_J = self._items(matrix_UI)
         check_memory(4 * len(items_J) ** 2, f"ease over {len(items_J):,} items", "Set max_items to fewer.")
-        weights_JJ = _weights(matrix_UI[:, items_J], self.config.l2)
+        weights_JJ = self._weights(self._counting(matrix_UI[:, items_J]))
         if self.config.keep is not None:
             return on_histories(operator(self._strongest(weights_JJ, items_J, log.items), items_J))
         return on_histories(dense_operator(weights_JJ, items_J))
@@ -70,6 +78,34 @@ class EASE(MatrixModel):
         count_I = counts(matrix_UI, 0)
         order = np.argsort(-count_I, kind="stable")[: np.count_nonzero(count_I)]
         return np.sort(order[: self.config.max_items])
+
+    def _counting(self, matrix_UJ: Matrix) -> Matrix:
+        """The matrix with each user's root of what the user counts, so that a product of two events has all of it."""
+        if not self.config.user_exponent:
+            return matrix_UJ
+        count_U = counts(matrix_UJ, 1)
+        weight_U = np.maximum(count_U, 1) ** -self.config.user_exponent
+        weight_U *= count_U.sum() / (weight_U @ count_U)
+        return sparse.csr_array(matrix_UJ.multiply(np.sqrt(weight_U)[:, None])).astype(np.float32)
+
+    def _weights(self, matrix_UJ: Matrix) -> Floats:
+        """weights_JJ, computed in the place of the Gram matrix."""
+        size = matrix_UJ.shape[1]
+        gram_JJ = np.zeros((size, size), np.float32)
+        transposed_JU = matrix_UJ.T.tocsr()
+        for start in range(0, size, BLOCK):
+            gram_JJ[start : start + BLOCK] = (transposed_JU[start : start + BLOCK] @ matrix_UJ).toarray()
+        users_J = gram_JJ.diagonal().astype(np.float64)
+        penalty_J = self.config.l2 * (users_J / users_J.mean()) ** self.config.penalty_exponent
+        gram_JJ[np.diag_indices(size)] += penalty_J.astype(np.float32)
+        # The same memory by columns, as LAPACK has it: the matrix is symmetric.
+        factor_JJ, failed = lapack.spotrf(gram_JJ.T, lower=1, clean=0, overwrite_a=1)
+        if failed:
+            l2 = self.config.l2
+            raise EnvironmentFault(f"ease cannot factorise its matrix in single precision: set l2 above {l2:g}")
+        inverse_JJ, _ = lapack.spotri(factor_JJ, lower=1, overwrite_c=1)
+        weights_JJ: Floats = inverse_JJ.T
+        return _from_upper_inverse(weights_JJ)
 
     def _strongest(self, weights_JJ: Floats, items_J: Longs, items: int) -> Iterator[Matrix]:
         row = 0
@@ -84,23 +120,6 @@ class EASE(MatrixModel):
             row = int(place_n[-1]) + 1
         if row < items:
             yield sparse.csr_array((items - row, items), dtype=np.float32)
-
-
-def _weights(matrix_UJ: Matrix, l2: float) -> Floats:
-    """weights_JJ, computed in the place of the Gram matrix."""
-    size = matrix_UJ.shape[1]
-    gram_JJ = np.zeros((size, size), np.float32)
-    transposed_JU = matrix_UJ.T.tocsr()
-    for start in range(0, size, BLOCK):
-        gram_JJ[start : start + BLOCK] = (transposed_JU[start : start + BLOCK] @ matrix_UJ).toarray()
-    gram_JJ[np.diag_indices(size)] += np.float32(l2)
-    # The same memory by columns, as LAPACK has it: the matrix is symmetric.
-    factor_JJ, failed = lapack.spotrf(gram_JJ.T, lower=1, clean=0, overwrite_a=1)
-    if failed:
-        raise EnvironmentFault(f"ease cannot factorise its matrix in single precision: set l2 above {l2:g}")
-    inverse_JJ, _ = lapack.spotri(factor_JJ, lower=1, overwrite_c=1)
-    weights_JJ: Floats = inverse_JJ.T
-    return _from_upper_inverse(weights_JJ)
 
 
 def _from_upper_inverse(inverse_JJ: Floats) -> Floats:
