@@ -86,13 +86,13 @@ class ExactIndex:
         self, query_UD: Floats, k: int, exclude: RaggedBag | None, allowed: RaggedBag | None
     ) -> tuple[Ints, Floats]:
         """All scores beside one another: for a few queries and items less work than to keep the best so far."""
-        score_UI = query_UD @ self.vectors_ID.T
+        score_UI, items = query_UD @ self.vectors_ID.T, len(self.vectors_ID)
         if allowed is not None:
             outside_UI = np.ones(score_UI.shape, bool)
-            outside_UI[allowed.flat()] = False
+            outside_UI[allowed.below(items).flat()] = False
             score_UI[outside_UI] = -np.inf
         if exclude is not None:
-            score_UI[exclude.flat()] = -np.inf
+            score_UI[exclude.below(items).flat()] = -np.inf
         score_UI[:, self._ineligible] = -np.inf
         return best_of_all(score_UI, k)
 
