@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from shortlist.core.errors import UserError
+from shortlist.core.errors import RecipeError, UserError
 from shortlist.models.catalogue import retrieval_model
 from shortlist.models.retrieval.two_tower import TwoTower
 from shortlist.nn.batch import Batch
@@ -66,6 +66,11 @@ def test_without_user_ids_something_must_tell_requests_apart() -> None:
         UserError, match=r"retrieval\.model\.user_id = false leaves nothing that would tell one request"
     ):
         retrieval_model(settings, ids, CANDIDATE)
+
+
+def test_an_indicator_is_no_way_round_user_id_false() -> None:
+    with pytest.raises(RecipeError, match=r"indicators names 'user\.id', which user_id = false leaves out"):
+        build(user_id=False, indicators=["user.id"])
 
 
 def test_sums_are_of_the_embeddings_alone() -> None:

@@ -63,6 +63,12 @@ class TwoTower(RetrievalModel):
             return self
 
         @model_validator(mode="after")
+        def _no_user_id_by_another_way(self) -> Self:
+            if not self.user_id and USER_ID in self.indicators:
+                raise ValueError(f"indicators names {USER_ID!r}, which user_id = false leaves out: drop one of the two")
+            return self
+
+        @model_validator(mode="after")
         def _sums_are_of_one_width(self) -> Self:
             if self.towers == "sum" and (self.hidden or self.indicators or self.embedding_dims):
                 raise ValueError('towers = "sum" adds embeddings up: leave hidden, indicators and embedding_dims out')
