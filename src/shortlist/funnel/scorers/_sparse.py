@@ -27,7 +27,8 @@ class SparseRows:
     """
 
     def __init__(self, columns: RaggedBag, weights: Floats | None = None) -> None:
-        self._columns = columns
+        # Plain arrays: mapped ones are slow to index.
+        self._columns = RaggedBag(np.asarray(columns.values), np.asarray(columns.offsets_n))
         # Of ones no more than one is held. The view has NumPy's own float32 for its dtype: with one that is equal and
         # not the same, as a copy or what was unpickled has, np.add.at takes fifty times as long.
         ones = np.broadcast_to(np.float32(1), len(columns.values))
@@ -36,7 +37,7 @@ class SparseRows:
         self._width = int(count_N.max(initial=0))
         self._is_full_N = count_N == self._width
         # Views, made once: to make one costs as much as to read it.
-        self._column_windows = _windows(columns.values, self._width)
+        self._column_windows = _windows(self._columns.values, self._width)
         self._weight_windows = _windows(self._weights, self._width)
 
     def __len__(self) -> int:
@@ -68,8 +69,8 @@ class SparseRows:
 
 
 def _windows(values: npt.NDArray[Any], width: int) -> npt.NDArray[Any]:
-    """Every `width` values that follow each other; a plain array, as a mapped one is slow to index."""
-    return sliding_window_view(np.asarray(values), width) if width else np.zeros((len(values) + 1, 0), values.dtype)
+    """Every `width` values that follow each other."""
+    return sliding_window_view(values, width) if width else np.zeros((len(values) + 1, 0), values.dtype)
 
 
 class Sums:
