@@ -94,8 +94,10 @@ class ItemToItem(BlockScorer):
 
     def _best_of_sums(self, operator: SparseRows, past: Pasts, requests: Requests, rows: slice, k: int) -> Best | None:
         """The best of what the histories' rows name, one request after another; None where a value is below 0."""
-        sums, exclude = Sums(self.items), requests.exclude
+        sums, exclude = Sums(self.items), requests.exclude.below(self.items)
         may_I = self.eligible_I if requests.within_I is None else self.eligible_I & requests.within_I
+        # Row 0, no item, has no sum.
+        may_all = bool(may_I[1:].all())
         items, scores, counts = [], [], []
         decays = self.settings["half_life"] is not None
         for query, (start, stop) in enumerate(pairwise(past.items.offsets_n.tolist())):
@@ -104,10 +106,10 @@ class ItemToItem(BlockScorer):
             if value_M.min(initial=0) < 0:
                 return None
             sums.add(named_M, value_M)
-            own = exclude.values[slice(*exclude.offsets_n[rows.start + query : rows.start + query + 2])]
-            sums.forget(own[own < self.items])
+            sums.forget(exclude.values[slice(*exclude.offsets_n[rows.start + query : rows.start + query + 2])])
             item_C, score_C = sums.take()
-            score_C *= may_I[item_C]
+            if not may_all:
+                score_C *= may_I[item_C]
             least = max(np.partition(score_C, -k)[-k], _LEAST) if len(score_C) > k else _LEAST
             is_best_C = score_C >= least
             items.append(item_C[is_best_C])
