@@ -118,8 +118,9 @@ HOW = (
     "and .1466), the 48 epochs of `two_tower` when that of 24 had (.1789 and .1442). Which of them is taken, "
     "validation says: of `ease` the one with the lower test.",
     "`ease+exponents` has the powers of counts that linear autoencoders are normalised by (Park et al., SIGIR 2025; "
-    "Steck, NeurIPS 2020): users count by the root of what they have less, and penalties grow by the root of what an "
-    "item has; both roots were set by hand, from a validation of 12,000 items that was drawn apart.",
+    "Steck, NeurIPS 2020): a user counts as 1 over the root of the user's number of items, and the penalty on an item "
+    "grows with the root of its users; both roots were set by hand, on rows of train drawn apart from this validation, "
+    "with the 12,000 most popular items.",
     "`matrix_factorization+ccl` has SimpleX's loss, without its histories; set by hand, from validation, are its "
     "batches and rates that fall to 0.",
     "`two_tower` is YouTubeNet without layers: a user is the mean of what else the user has, and no id. It and "
