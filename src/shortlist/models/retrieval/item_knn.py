@@ -110,8 +110,9 @@ class ItemKNN(MatrixModel):
     def _nearest(self, matrix_UI: Matrix) -> Iterator[Matrix]:
         square_I = counts(matrix_UI.power(2), 0)
         is_cosine = self.config.similarity not in {"jaccard", "bm25"}
-        # Of a stored pair neither item has a square of 0.
-        own_I, other_I = (np.maximum(square_I, 1e-30) ** share for share in self._shares())
+        # Where no user counts, there is nothing to scale.
+        scale_I, share = np.where(square_I > 0, square_I, 1), self.config.asymmetry
+        own_I, other_I = scale_I**share, scale_I ** (1 - share)
         left_IU = matrix_UI.T.tocsr()
         if is_cosine and not self.config.shrinkage:
             # The product of what is scaled already is the similarity.
@@ -127,10 +128,6 @@ class ItemKNN(MatrixModel):
                 scale_M = np.repeat(own_I[first:stop], count_n) * other_I[both_nI.indices]
                 both_nI.data = (both_nI.data / (scale_M + self.config.shrinkage)).astype(np.float32)
             yield strongest(both_nI, self.config.neighbours, first)
-
-    def _shares(self) -> tuple[float, float]:
-        """Of the scaling, the history's item and the one that is scored."""
-        return self.config.asymmetry, 1 - self.config.asymmetry
 
 
 def _scaled(matrix: Matrix, by: Doubles) -> Matrix:
