@@ -106,6 +106,36 @@ def test_item_similarities_are_those_of_the_formulas(
     np.testing.assert_allclose(operator(fit("item_knn", **settings)), expected_II, rtol=1e-5, atol=1e-7)
 
 
+def many(lists: list[list[int]]) -> Interactions:
+    """The log of users who had these items; others have nothing."""
+    events = Events(RaggedBag.of(lists), np.zeros(sum(map(len, lists)), np.int64))
+    nothing = FeatureTable(np.zeros((len(lists), 0), np.int32), np.zeros((len(lists), 0), np.float32))
+    return Interactions(events, None, nothing, Inputs(), ITEMS, 0)
+
+
+def test_items_of_the_same_many_users_are_wholly_alike() -> None:
+    # Added up in single precision, 200,000 shares of it would be 1.001.
+    fitted = fit("item_knn", many([[], *([[1, 2]] * 200_000), [3]]))
+    np.testing.assert_allclose(operator(fitted)[1, 2], 1, rtol=1e-6)
+
+
+def test_ease_adds_up_what_many_users_count_in_double_precision() -> None:
+    random = np.random.default_rng(0)
+    lists = [sorted(random.permutation(5)[: random.integers(1, 5)] + 1) for _ in range(60_000)]
+    x_UI = np.zeros((len(lists), ITEMS))
+    for user, items in enumerate(lists):
+        x_UI[user, items] = 1
+    count_U = x_UI.sum(1)
+    weight_U = count_U**-0.5 * count_U.sum() / (count_U**0.5).sum()
+    inverse_II = np.linalg.inv((weight_U[:, None] * x_UI[:, 1:6]).T @ x_UI[:, 1:6] + 0.5 * np.eye(5))
+    expected_II = -inverse_II / inverse_II.diagonal()
+    np.fill_diagonal(expected_II, 0)
+
+    found = operator(fit("ease", many(lists), l2=0.5, user_exponent=0.5))
+    # Added up in single precision, they differ by 3e-6.
+    np.testing.assert_allclose(found[1:6, 1:6], expected_II, rtol=0, atol=5e-7)
+
+
 def test_only_the_nearest_items_are_kept() -> None:
     everything, nearest = operator(fit("item_knn")), operator(fit("item_knn", neighbours=2))
 

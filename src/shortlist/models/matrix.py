@@ -34,6 +34,8 @@ def user_items(log: Interactions) -> Matrix:
     offsets_U = before_n[bag.offsets_n - bag.offsets_n[0]]
     ones = np.ones(len(item_n), np.float32)
     matrix_UI = sparse.csr_array((ones, item_n, offsets_U), (len(bag), log.items))
+    # Columns beyond the shape would be written to, unseen.
+    matrix_UI.check_format(full_check=True)
     matrix_UI.sum_duplicates()
     matrix_UI.data[:] = 1
     return matrix_UI

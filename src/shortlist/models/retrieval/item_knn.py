@@ -109,25 +109,29 @@ class ItemKNN(MatrixModel):
 
     def _nearest(self, matrix_UI: Matrix) -> Iterator[Matrix]:
         square_I = counts(matrix_UI.power(2), 0)
-        is_cosine = self.config.similarity not in {"jaccard", "bm25"}
         # Where no user counts, there is nothing to scale.
         scale_I, share = np.where(square_I > 0, square_I, 1), self.config.asymmetry
         own_I, other_I = scale_I**share, scale_I ** (1 - share)
-        left_IU = matrix_UI.T.tocsr()
-        if is_cosine and not self.config.shrinkage:
-            # The product of what is scaled already is the similarity.
-            left_IU = _scaled(left_IU, (1 / own_I)[:, None])
-            matrix_UI = _scaled(matrix_UI, (1 / other_I)[None, :])
+        # Counts of users are exact: they are scaled when they are added up, and not before.
+        by_other_I = (1 / other_I).astype(np.float32)
+        is_cosine, shrinkage = self.config.similarity not in {"jaccard", "bm25"}, self.config.shrinkage
+        transposed_IU = matrix_UI.T.tocsr()
         for first, stop in row_blocks(matrix_UI, _STORED):
-            both_nI = left_IU[first:stop] @ matrix_UI
+            both_nI = transposed_IU[first:stop] @ matrix_UI
             count_n = np.diff(both_nI.indptr)
             if self.config.similarity == "jaccard":
                 either_M = np.repeat(square_I[first:stop], count_n) + square_I[both_nI.indices] - both_nI.data
-                both_nI.data = (both_nI.data / (either_M + self.config.shrinkage)).astype(np.float32)
-            elif is_cosine and self.config.shrinkage:
+                both_nI.data = (both_nI.data / (either_M + shrinkage)).astype(np.float32)
+            elif is_cosine and shrinkage:
                 scale_M = np.repeat(own_I[first:stop], count_n) * other_I[both_nI.indices]
-                both_nI.data = (both_nI.data / (scale_M + self.config.shrinkage)).astype(np.float32)
-            yield strongest(both_nI, self.config.neighbours, first)
+                both_nI.data = (both_nI.data / (scale_M + shrinkage)).astype(np.float32)
+            elif is_cosine:
+                both_nI.data *= by_other_I[both_nI.indices]
+            near_nI = strongest(both_nI, self.config.neighbours, first)
+            if is_cosine and not shrinkage:
+                # A row's own part of the scaling does not change which of its values are the largest.
+                near_nI.data /= np.repeat(own_I[first:stop], np.diff(near_nI.indptr)).astype(np.float32)
+            yield near_nI
 
 
 def _scaled(matrix: Matrix, by: Doubles) -> Matrix:
