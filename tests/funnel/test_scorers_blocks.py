@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from shortlist.features.rows import Floats, RaggedBag
 from shortlist.funnel.columns import Requests
-from shortlist.funnel.scorers import _blocks, _sparse
+from shortlist.funnel.scorers import _blocks, _sparse, item_to_item
 from shortlist.funnel.scorers._blocks import BlockScorer, pasts
 from shortlist.funnel.scorers._sparse import SparseRows, summed_rows
 from shortlist.funnel.scorers.item_to_item import ItemToItem
@@ -121,18 +121,18 @@ def test_sums_kept_sparse_give_the_lists_of_all_scores(
         "weights": matrix_II[matrix_II != 0].astype(np.float32),
         "items": np.array([1, 2, 3, 4, 5, 6, 8, 9], np.int32),
     }
-    scorer = ItemToItem(arrays, {"half_life": 2.0 if seed % 2 else None}, np.arange(10) != 4)
+    eligible_I = np.arange(10) != (4 if seed % 3 else 0)
+    scorer = ItemToItem(arrays, {"half_life": 2.0 if seed % 2 else None}, eligible_I)
     requests = toy_requests(histories, exclude=exclude)
     if within is not None:
         requests = replace(requests, within_I=np.isin(np.arange(10), list(within)))
-    with pytest.MonkeyPatch.context() as patch:
-        # The lists of all scores, which are those of the naive loop above.
-        patch.setattr(ItemToItem, "_best", BlockScorer._best)
-        item_UK, score_UK = scorer.best(requests, k)
+    # The lists of all scores, which are those of the naive loop above.
+    item_UK, score_UK = BlockScorer.best(scorer, requests, k)
 
-    for few in (0, 2**40):
+    for few, at_once in ((0, 512), (2**40, 2)):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(_sparse, "_FEW", few)
+            patch.setattr(item_to_item, "_REQUESTS", at_once)
             found_UK, by_UK = scorer.best(requests, k)
         np.testing.assert_array_equal(found_UK, item_UK)
         np.testing.assert_array_equal(by_UK, score_UK)

@@ -24,6 +24,8 @@ Keys = npt.NDArray[np.uint64]
 
 _VALUES = 2**17
 """Values that are looked through at once: they stay in the cache."""
+_MOST_KEPT = 2**23
+"""Places for values that are kept, at once: 64 MiB."""
 _SIGN = np.uint32(2**31)
 _LAST = np.uint32(2**31 - 1)
 """Of columns."""
@@ -39,7 +41,12 @@ def strongest(block: Matrix | npt.NDArray[Any], keep: int, first: int = -1) -> M
     """
     rows = sparse.csr_array(block, dtype=np.float32)
     count_n = np.diff(rows.indptr).astype(np.int32)
-    key_nK = np.zeros((len(count_n), min(keep, int(count_n.max(initial=0)))), np.uint64)
+    width, half = min(keep, int(count_n.max(initial=0))), len(count_n) // 2
+    if half and width * len(count_n) > _MOST_KEPT:
+        # One full row among many does not make room for as many values in each.
+        parts = strongest(rows[:half], keep, first), strongest(rows[half:], keep, first + half if first >= 0 else -1)
+        return sparse.vstack(parts, format="csr")
+    key_nK = np.zeros((len(count_n), width), np.uint64)
     for row_G in _of_like_length(count_n):
         key_GW = _keys_of(rows, row_G, count_n[row_G], first)
         if key_GW.shape[1] > keep:

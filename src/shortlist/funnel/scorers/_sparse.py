@@ -1,6 +1,9 @@
 """Sums of rows of which few values are stored: work by what a history names, and not by the catalogue.
 
-Legend: N rows, P rows that are summed, J columns, W values of the fullest row, M values of all rows that are summed.
+They are added up in single precision: of a thousand values a sum is right to six digits or so.
+
+Legend: N rows, P rows that are summed, J columns, W values of the fullest row, M values of all rows that are summed, C
+columns that have a sum, Q requests.
 """
 
 from __future__ import annotations

@@ -20,8 +20,8 @@ from shortlist.funnel.scorers._blocks import BlockScorer, Pasts, pasts
 from shortlist.funnel.scorers._sparse import SparseRows, Sums, summed_rows
 from shortlist.index.best import Best
 
-_LEAST = np.finfo(np.float32).smallest_subnormal
-"""Of numbers above 0."""
+_REQUESTS = 512
+"""Requests whose histories are looked at together."""
 
 
 class ItemToItem(BlockScorer):
@@ -80,24 +80,26 @@ class ItemToItem(BlockScorer):
             score_IQ[self._unknown] = np.where(least_Q < 0, np.nextafter(least_Q, np.float32(-np.inf)), np.float32(0))
         return score_IQ
 
-    def _best(self, requests: Requests, rows: slice, k: int) -> tuple[Ints, Floats]:
+    def best(self, requests: Requests, k: int) -> tuple[Ints, Floats]:
+        """item_UK and score_UK, best first."""
         if self._sparse is None or "left" in self.arrays or requests.allowed is not None:
-            return super()._best(requests, rows, k)
-        past = pasts(requests, rows, self.items, self.settings["half_life"])
-        best = self._best_of_sums(self._sparse, past, requests, rows, k)
-        if best is None:
-            # What nothing speaks for comes before what something speaks against.
-            return super()._best(requests, rows, k)
-        item_QK, score_QK = best.sorted()
-        self._fill(item_QK, score_QK, requests, rows)
-        return item_QK, score_QK
+            return super().best(requests, k)
+        item_UK = np.zeros((len(requests), k), np.int32)
+        score_UK = np.full((len(requests), k), -np.inf, np.float32)
+        sums, found = Sums(self.items), min(k, self.items)
+        for start in range(0, len(requests) if found else 0, _REQUESTS):
+            rows = slice(start, min(start + _REQUESTS, len(requests)))
+            best = self._best_of_sums(self._sparse, sums, requests, rows, found)
+            if best is None:
+                # What nothing speaks for comes before what something speaks against.
+                return super().best(requests, k)
+            item_UK[rows, :found], score_UK[rows, :found] = best.sorted()
+            self._fill(item_UK[:, :found], score_UK[:, :found], requests, rows)
+        return item_UK, score_UK
 
-    def _best_of_sums(self, operator: SparseRows, past: Pasts, requests: Requests, rows: slice, k: int) -> Best | None:
+    def _best_of_sums(self, operator: SparseRows, sums: Sums, requests: Requests, rows: slice, k: int) -> Best | None:
         """The best of what the histories' rows name, one request after another; None where a value is below 0."""
-        sums, exclude = Sums(self.items), requests.exclude.below(self.items)
-        may_I = self.eligible_I if requests.within_I is None else self.eligible_I & requests.within_I
-        # Row 0, no item, has no sum.
-        may_all = bool(may_I[1:].all())
+        past, exclude = pasts(requests, rows, self.items, self.settings["half_life"]), requests.exclude
         items, scores, counts = [], [], []
         decays = self.settings["half_life"] is not None
         for query, (start, stop) in enumerate(pairwise(past.items.offsets_n.tolist())):
@@ -106,12 +108,16 @@ class ItemToItem(BlockScorer):
             if value_M.min(initial=0) < 0:
                 return None
             sums.add(named_M, value_M)
-            sums.forget(exclude.values[slice(*exclude.offsets_n[rows.start + query : rows.start + query + 2])])
+            own = exclude.values[slice(*exclude.offsets_n[rows.start + query : rows.start + query + 2])]
+            sums.forget(own[own < self.items])
             item_C, score_C = sums.take()
-            if not may_all:
-                score_C *= may_I[item_C]
-            least = max(np.partition(score_C, -k)[-k], _LEAST) if len(score_C) > k else _LEAST
-            is_best_C = score_C >= least
+            if len(self._ineligible) > 1:
+                score_C *= self.eligible_I[item_C]
+            if requests.within_I is not None:
+                score_C *= requests.within_I[item_C]
+            is_best_C = score_C > 0
+            if len(score_C) > k:
+                is_best_C &= score_C >= np.partition(score_C, -k)[-k]
             items.append(item_C[is_best_C])
             scores.append(score_C[is_best_C])
             counts.append(len(items[-1]))
@@ -119,21 +125,21 @@ class ItemToItem(BlockScorer):
         best.add_some(np.repeat(np.arange(len(counts)), counts), np.concatenate(items), np.concatenate(scores))
         return best
 
-    def _fill(self, item_QK: Ints, score_QK: Floats, requests: Requests, rows: slice) -> None:
-        """Put items that nothing speaks for where lists are short, the lower row first."""
-        short = np.flatnonzero(item_QK[:, -1] == 0)
+    def _fill(self, item_UK: Ints, score_UK: Floats, requests: Requests, rows: slice) -> None:
+        """Put items that nothing speaks for where lists of `rows` are short, the lower row first."""
+        short = rows.start + np.flatnonzero(item_UK[rows, -1] == 0)
         if not len(short):
             return
         eligible = self._eligible if requests.within_I is None else self._eligible[requests.within_I[self._eligible]]
         exclude = requests.exclude
-        for query in short:
-            found = np.count_nonzero(item_QK[query])
-            place = slice(*exclude.offsets_n[rows.start + query : rows.start + query + 2])
-            taken = np.concatenate([item_QK[query, :found], exclude.values[place]])
-            more = eligible[: item_QK.shape[1] + len(taken)]
-            more = more[~np.isin(more, taken)][: item_QK.shape[1] - found]
-            item_QK[query, found : found + len(more)] = more
-            score_QK[query, found : found + len(more)] = 0
+        for user in short:
+            found = np.count_nonzero(item_UK[user])
+            place = slice(*exclude.offsets_n[user : user + 2])
+            taken = np.concatenate([item_UK[user, :found], exclude.values[place]])
+            more = eligible[: item_UK.shape[1] + len(taken)]
+            more = more[~np.isin(more, taken)][: item_UK.shape[1] - found]
+            item_UK[user, found : found + len(more)] = more
+            score_UK[user, found : found + len(more)] = 0
 
     def _of_dense(self, past: Pasts) -> Floats:
         place_P = self._place_I[past.items.values]
