@@ -42,9 +42,9 @@ def prepare(train_P2: Array) -> Interactions:
     return Interactions(Events(bag, np.zeros(len(bag.values), np.int64)), None, nothing, Inputs(), items, 0)
 
 
-def fit(choice: dict[str, Any]) -> Callable[[Interactions], Fitted]:
+def fit(choice: dict[str, Any]) -> Callable[[Interactions, int], Fitted]:
     """The model of these settings, on one thread."""
-    return lambda log: matrix_model(Model.model_validate(choice)).fit(log, 1, 0)
+    return lambda log, seed: matrix_model(Model.model_validate(choice)).fit(log, 1, seed)
 
 
 def recommend(asked: tuple[str, Fitted, Interactions], k: int) -> Array:

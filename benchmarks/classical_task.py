@@ -15,6 +15,8 @@ import numpy.typing as npt
 from benchmarks.worker import cpu_seconds, serve
 
 Array = npt.NDArray[Any]
+Fit = Callable[[Any, int], Any]
+"""Of what the library takes a log for, and a seed, the fitted model."""
 Recommend = Callable[[Any, int], Array]
 """Of a fitted model the items (U, K) of all users, best first, none that the user had; -1 where there is none."""
 
@@ -29,14 +31,12 @@ K1, B = 1.2, 0.75
 
 
 class Contestant:
-    """One log, and one fitted model of each name."""
+    """One log, and the fitted models of each name, one for each seed."""
 
-    def __init__(
-        self, prepare: Callable[[Array], Any], fit: Mapping[str, Callable[[Any], Any]], best: Recommend
-    ) -> None:
+    def __init__(self, prepare: Callable[[Array], Any], fit: Mapping[str, Fit], best: Recommend) -> None:
         self._prepare, self._fit, self._best = prepare, fit, best
         self._log: Any = None
-        self._fitted: dict[str, Any] = {}
+        self._fitted: dict[tuple[str, int], Any] = {}
 
     def open(self, folder: str) -> dict[str, Any]:
         """Read a log into what the library takes."""
@@ -45,18 +45,18 @@ class Contestant:
         self._log, self._fitted = self._prepare(train_P2), {}
         return {"models": list(self._fit)}
 
-    def fit(self, model: str) -> dict[str, float]:
+    def fit(self, model: str, seed: int) -> dict[str, float]:
         """Fit a model; rows are training events."""
         before = cpu_seconds()
-        fitted = self._fit[model](self._log)
+        fitted = self._fit[model](self._log, seed)
         taken = cpu_seconds() - before
-        self._fitted[model] = fitted
+        self._fitted[model, seed] = fitted
         return {"rows": self._events, "cpu_s": taken}
 
-    def recommend(self, model: str, k: int, file: str) -> dict[str, float]:
+    def recommend(self, model: str, seed: int, k: int, file: str) -> dict[str, float]:
         """Recommend `k` items to every user; rows are users."""
         before = cpu_seconds()
-        item_UK = self._best((model, self._fitted[model], self._log), k)
+        item_UK = self._best((model, self._fitted[model, seed], self._log), k)
         taken = cpu_seconds() - before
         np.save(file, item_UK)
         return {"rows": self._users, "cpu_s": taken}

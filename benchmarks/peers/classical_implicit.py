@@ -26,10 +26,10 @@ def prepare(train_P2):
 
 
 def fit(build):
-    """The model that `build` makes, fitted."""
+    """The model that `build` makes for a seed, fitted."""
 
-    def fitted(user_items):
-        model = build()
+    def fitted(user_items, seed):
+        model = build(seed)
         model.fit(user_items, show_progress=False)
         return model
 
@@ -47,15 +47,15 @@ def contestant():
     return Contestant(
         prepare,
         {
-            "item-kNN, cosine": fit(lambda: CosineRecommender(K=NEIGHBOURS + 1, num_threads=1)),
-            "item-kNN, BM25": fit(lambda: BM25Recommender(K=NEIGHBOURS + 1, K1=K1, B=B, num_threads=1)),
+            "item-kNN, cosine": fit(lambda _: CosineRecommender(K=NEIGHBOURS + 1, num_threads=1)),
+            "item-kNN, BM25": fit(lambda _: BM25Recommender(K=NEIGHBOURS + 1, K1=K1, B=B, num_threads=1)),
             "ALS": fit(
-                lambda: AlternatingLeastSquares(
+                lambda seed: AlternatingLeastSquares(
                     factors=DIM,
                     iterations=ITERATIONS,
                     regularization=REGULARIZATION,
                     alpha=ALPHA,
-                    random_state=0,
+                    random_state=seed,
                     num_threads=1,
                 )
             ),

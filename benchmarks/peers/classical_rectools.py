@@ -33,14 +33,14 @@ def prepare(train_P2):
     return Dataset.construct(log)
 
 
-def als():
+def als(seed):
     """implicit's, wrapped."""
     model = AlternatingLeastSquares(
         factors=DIM,
         iterations=ITERATIONS,
         regularization=REGULARIZATION,
         alpha=ALPHA,
-        random_state=0,
+        random_state=seed,
         num_threads=1,
         use_gpu=False,
     )
@@ -64,14 +64,14 @@ def contestant():
     return Contestant(
         prepare,
         {
-            "item-kNN, cosine": lambda data: ImplicitItemKNNWrapperModel(CosineRecommender(knn, num_threads=1)).fit(
+            "item-kNN, cosine": lambda data, _: ImplicitItemKNNWrapperModel(CosineRecommender(knn, num_threads=1)).fit(
                 data
             ),
-            "item-kNN, BM25": lambda data: ImplicitItemKNNWrapperModel(
+            "item-kNN, BM25": lambda data, _: ImplicitItemKNNWrapperModel(
                 BM25Recommender(knn, K1=K1, B=B, num_threads=1)
             ).fit(data),
-            "EASE": lambda data: EASEModel(regularization=L2, recommend_n_threads=1).fit(data),
-            "ALS": lambda data: als().fit(data),
+            "EASE": lambda data, _: EASEModel(regularization=L2, recommend_n_threads=1).fit(data),
+            "ALS": lambda data, seed: als(seed).fit(data),
         },
         recommend,
     )

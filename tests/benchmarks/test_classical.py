@@ -44,10 +44,22 @@ def test_ours_fits_and_recommends_what_users_did_not_have(tmp_path: Path) -> Non
     had = set(map(tuple, train.tolist()))
     one = contestant()
     for model in one.open(str(tmp_path))["models"]:
-        assert one.fit(model)["rows"] == len(train)
-        assert one.recommend(model, 5, str(tmp_path / "found.npy"))["rows"] == train[:, 0].max() + 1
+        assert one.fit(model, 0)["rows"] == len(train)
+        assert one.recommend(model, 0, 5, str(tmp_path / "found.npy"))["rows"] == train[:, 0].max() + 1
         found = np.load(tmp_path / "found.npy")
         assert not any((user, item) in had for user, items in enumerate(found.tolist()) for item in items)
+
+
+def test_only_what_starts_at_random_depends_on_the_seed(tmp_path: Path) -> None:
+    write_log("generated", None, (60, 80, 900), 0, tmp_path)
+    one = contestant()
+    for model in one.open(str(tmp_path))["models"]:
+        for seed in (0, 1):
+            one.fit(model, seed)
+        for seed in (0, 1):
+            one.recommend(model, seed, 20, str(tmp_path / f"{seed}.npy"))
+        same = (np.load(tmp_path / "0.npy") == np.load(tmp_path / "1.npy")).all()
+        assert same == (model != "ALS")
 
 
 def test_ours_is_held_against_the_best_peer() -> None:
