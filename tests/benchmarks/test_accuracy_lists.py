@@ -34,7 +34,7 @@ from benchmarks.accuracy_lists import (
     refitted,
 )
 from benchmarks.accuracy_logs import BEAUTY, DIGINETICA, GOWALLA, NCF, QUICK_USERS, Log, log_folder
-from benchmarks.accuracy_movielens_ncf import candidates_of
+from benchmarks.accuracy_movielens_ncf import candidates_of, drawn
 from benchmarks.harness import Options
 from shortlist.core.errors import UserError
 from shortlist.data.held_out import hold_out
@@ -291,6 +291,20 @@ def test_candidates_are_the_negatives_and_what_is_held_out(tmp_path: Path) -> No
     found = candidates_of(data, hold_out(data, Split.TEST, True), negatives)
     assert found.rows(np.array([0])).values.tolist() == [3, 5, 6]
     assert found.rows(np.array([1])).values.tolist() == [4, 6], "the test film is among its negatives: it counts once"
+
+
+def test_validation_draws_what_the_user_had_not_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("benchmarks.accuracy_movielens_ncf.NEGATIVES", 2)
+    events = [toy.Event(user, item, 10 * item) for user in (1, 2) for item in (1, 2)]
+    events += [toy.Event(1, 3, 250, Split.VALID), toy.Event(2, 4, 260, Split.VALID), toy.Event(1, 5, 270, Split.TEST)]
+    data = toy.prepared(tmp_path, events, 2, 6)
+    users = hold_out(data, Split.VALID, True)
+    found = [set(drawn(data, users).rows(np.array([place])).values.tolist()) for place in (0, 1)]
+    assert [len(items) for items in found] == [3, 3], "what is held out, and two drawn"
+    assert {3} < found[0] < {3, 4, 5, 6}, "the test's film may be among them: validation does not know it"
+    assert {4} < found[1] < {3, 4, 5, 6}
+    monkeypatch.setattr("benchmarks.accuracy_movielens_ncf.NEGATIVES", 99)
+    assert drawn(data, users).rows(np.array([1])).values.tolist() == [3, 4, 5, 6], "fewer are left"
 
 
 @pytest.mark.slow
