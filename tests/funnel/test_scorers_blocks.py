@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -90,6 +92,30 @@ def test_weights_have_numpys_own_type() -> None:
     assert all(rows.named(np.array([row], np.int32), None)[1].dtype is np.dtype(np.float32) for row in (0, 1))
 
 
+def test_a_copy_holds_each_value_once() -> None:
+    for weights in (np.ones(3, np.float32), None):
+        rows = copy.deepcopy(SparseRows(RaggedBag.of([[0, 1], [2]]), weights))
+        assert np.shares_memory(rows._column_windows, rows._columns.values)
+        assert [rows.named(np.array([row], np.int32), None)[0].tolist() for row in (0, 1)] == [[0, 1], [2]]
+
+
+def test_the_whole_catalogue_is_asked_for_in_little_memory() -> None:
+    random, items, asked = np.random.default_rng(0), 4000, 512
+    arrays = {
+        "offsets": np.arange(0, 10 * items + 1, 10),
+        "columns": np.sort(random.integers(1, items, (items, 10), np.int32)).reshape(-1),
+        "weights": np.ones(10 * items, np.float32),
+        "items": np.arange(1, items, dtype=np.int32),
+    }
+    scorer = ItemToItem(arrays, {"half_life": None}, np.arange(items) > 0)
+    requests = toy_requests(random.integers(1, items, (asked, 20)).tolist())
+    tracemalloc.start()
+    answers = scorer.best(requests, items)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2 * sum(answer.nbytes for answer in answers)
+
+
 def test_rows_without_a_value_sum_to_nothing() -> None:
     nothing = SparseRows(RaggedBag.of([[], []]), np.zeros(0, np.float32))
     assert not summed_rows(nothing, RaggedBag.of([[0, 1], []]), np.ones(2, np.float32), 3).any()
@@ -129,10 +155,11 @@ def test_sums_kept_sparse_give_the_lists_of_all_scores(
     # The lists of all scores, which are those of the naive loop above.
     item_UK, score_UK = BlockScorer.best(scorer, requests, k)
 
-    for few, at_once in ((0, 512), (2**40, 2)):
+    for few, at_once, most in ((0, 512, 2**17), (2**40, 2, 2**17), (0, 512, 1)):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(_sparse, "_FEW", few)
             patch.setattr(item_to_item, "_REQUESTS", at_once)
+            patch.setattr(item_to_item, "_MOST_FOUND", most)
             found_UK, by_UK = scorer.best(requests, k)
         np.testing.assert_array_equal(found_UK, item_UK)
         np.testing.assert_array_equal(by_UK, score_UK)

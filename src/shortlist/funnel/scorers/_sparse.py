@@ -46,6 +46,10 @@ class SparseRows:
     def __len__(self) -> int:
         return len(self._columns)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A copy makes its own windows: copied themselves, they would hold every value as often as a row is long."""
+        return SparseRows, (self._columns, self._weights if self._weights.strides[0] else None)
+
     def named(self, row_P: Ints, weight_P: Floats | None) -> tuple[Longs, Floats]:
         """column_M and value_M of all values of these rows, each times the weight of its row; None where all are 1."""
         is_full_P = self._is_full_N[row_P]

@@ -21,7 +21,9 @@ from shortlist.funnel.scorers._sparse import SparseRows, Sums, summed_rows
 from shortlist.index.best import Best
 
 _REQUESTS = 512
-"""Requests whose histories are looked at together."""
+"""Requests whose histories are looked at together, at most."""
+_MOST_FOUND = 2**17
+"""Answers of these requests: bounds memory where much of the catalogue is asked for."""
 
 
 class ItemToItem(BlockScorer):
@@ -87,8 +89,9 @@ class ItemToItem(BlockScorer):
         item_UK = np.zeros((len(requests), k), np.int32)
         score_UK = np.full((len(requests), k), -np.inf, np.float32)
         sums, found = Sums(self.items), min(k, self.items)
-        for start in range(0, len(requests) if found else 0, _REQUESTS):
-            rows = slice(start, min(start + _REQUESTS, len(requests)))
+        together = min(_REQUESTS, max(1, _MOST_FOUND // max(found, 1)))
+        for start in range(0, len(requests) if found else 0, together):
+            rows = slice(start, min(start + together, len(requests)))
             best = self._best_of_sums(self._sparse, sums, requests, rows, found)
             if best is None:
                 # What nothing speaks for comes before what something speaks against.
