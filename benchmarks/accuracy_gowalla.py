@@ -117,10 +117,10 @@ HOW = (
     "been seen (`item_knn` .1551 and .1194), an l2 of 50 and `ease+exponents` when that of `ease` with 100 had (.1764 "
     "and .1466), the 48 epochs of `two_tower` when that of 24 had (.1789 and .1442). Which of them is taken, "
     "validation says: of `ease` the one with the lower test.",
-    "`ease+exponents` has the powers of counts that linear autoencoders are normalised by (Park et al., SIGIR 2025; "
-    "Steck, NeurIPS 2020): a user counts as 1 over the root of the user's number of items, and the penalty on an item "
-    "grows with the root of its users; both roots were set by hand, on rows of train drawn apart from this validation, "
-    "with the 12,000 most popular items.",
+    "`ease+exponents` has powers of counts: a user counts as 1 over the root of the user's number of items, which is "
+    "one part of DAN (Park et al., SIGIR 2025), and the penalty on an item grows with the root of its users, between "
+    "EASE and EDLAE (Steck, NeurIPS 2020). Both roots were set by hand, on rows of train drawn apart from this "
+    "validation, with the 12,000 most popular items, and users counted by these alone.",
     "`matrix_factorization+ccl` has SimpleX's loss, without its histories; set by hand, from validation, are its "
     "batches and rates that fall to 0.",
     "`two_tower` is YouTubeNet without layers: a user is the mean of what else the user has, and no id. It and "

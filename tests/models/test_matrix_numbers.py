@@ -233,8 +233,8 @@ def test_ease_is_each_items_regression_on_the_others(
     max_items: int | None, fitted: list[int], keep: int | None, exponents: tuple[float, float]
 ) -> None:
     x_UI = matrix()
-    x_UI[:, [item for item in range(ITEMS) if item not in fitted]] = 0
     count_U = x_UI.sum(1)
+    x_UI[:, [item for item in range(ITEMS) if item not in fitted]] = 0
     weight_U = np.where(count_U > 0, np.maximum(count_U, 1) ** -exponents[0], 0)
     weight_U *= x_UI.sum() / (weight_U[:, None] * x_UI).sum()
     users_I = weight_U @ x_UI

@@ -1,8 +1,10 @@
 """EASE: the linear map from a history to its items that has no item speak for itself, in closed form.
 
-Steck: Embarrassingly Shallow Autoencoders for Sparse Data, WWW 2019. Penalties that grow with an item's users: Steck:
-Autoencoders that don't overfit towards the Identity, NeurIPS 2020 (EDLAE). Powers of both users' and items' counts:
-Park, Yoon, Kim, Lee: Why is Normalization Necessary for Linear Recommenders?, SIGIR 2025 (DAN).
+Steck: Embarrassingly Shallow Autoencoders for Sparse Data, WWW 2019. Users by a power of their counts: Park, Yoon, Kim,
+Lee: Why is Normalization Necessary for Linear Recommenders?, SIGIR 2025 (DAN), whose power of items' counts, by which
+finished weights are scaled, is left out. Penalties that grow with an item's users: Steck: Autoencoders that don't
+overfit towards the Identity, NeurIPS 2020 (EDLAE); they are EDLAE's with an exponent of 1, and those between it and 0
+are of no paper.
 
 Legend: U users, I item rows, J items that are fitted, n item rows of one block.
 """
@@ -23,6 +25,7 @@ from shortlist.features.rows import Floats, Longs
 from shortlist.models.base import Fitted, Interactions, MatrixModel
 from shortlist.models.matrix import (
     BLOCK,
+    Doubles,
     Matrix,
     counts,
     dense_operator,
@@ -50,8 +53,8 @@ class EASE(MatrixModel):
         l2: float = Field(250.0, gt=0)
         """Weight of the regression's squares: the more, the less rare items' chances count."""
         user_exponent: float = Field(0.0, ge=0, le=1)
-        """A user counts as the number of the user's items to the power of minus this, scaled so that an event of the
-        log counts 1 in the mean: the more, the less those who have much tell of each pair."""
+        """A user counts as the number of all the user's items to the power of minus this, scaled so that an event of
+        a fitted item counts 1 in the mean: the more, the less those who have much tell of each pair."""
         penalty_exponent: float = Field(0.0, ge=0, le=1)
         """The squares of what an item of a history says weigh `l2` times its users, by what they count and as a share
         of an item's in the mean, to the power of this. 0 for all items alike, 1 as dropout from histories has it."""
@@ -69,7 +72,7 @@ class EASE(MatrixModel):
         matrix_UI = user_items(log)
         items_J = self._items(matrix_UI)
         check_memory(4 * len(items_J) ** 2, f"ease over {len(items_J):,} items", "Set max_items to fewer.")
-        weights_JJ = self._weights(self._counting(matrix_UI[:, items_J]))
+        weights_JJ = self._weights(self._counting(matrix_UI[:, items_J], counts(matrix_UI, 1)))
         if self.config.keep is not None:
             return on_histories(operator(self._strongest(weights_JJ, items_J, log.items), items_J))
         return on_histories(dense_operator(weights_JJ, items_J))
@@ -80,13 +83,12 @@ class EASE(MatrixModel):
         order = np.argsort(-count_I, kind="stable")[: np.count_nonzero(count_I)]
         return np.sort(order[: self.config.max_items])
 
-    def _counting(self, matrix_UJ: Matrix) -> Matrix:
+    def _counting(self, matrix_UJ: Matrix, count_U: Doubles) -> Matrix:
         """The matrix with each user's root of what the user counts, so that a product of two events has all of it."""
         if not self.config.user_exponent:
             return matrix_UJ
-        count_U = counts(matrix_UJ, 1)
-        weight_U = np.maximum(count_U, 1) ** -self.config.user_exponent
-        weight_U *= count_U.sum() / (weight_U @ count_U)
+        weight_U, fitted_U = np.maximum(count_U, 1) ** -self.config.user_exponent, counts(matrix_UJ, 1)
+        weight_U *= fitted_U.sum() / (weight_U @ fitted_U)
         # Many users' roots add up in double precision; counts are exact in single.
         return sparse.csr_array(matrix_UJ.multiply(np.sqrt(weight_U)[:, None]))
 
