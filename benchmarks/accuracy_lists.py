@@ -6,11 +6,13 @@ bundle's own lists measured. What each run gave is kept, so that a comparison th
 
 from __future__ import annotations
 
+import inspect
 import json
 import math
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,7 @@ from benchmarks.accuracy_parts import code
 from benchmarks.accuracy_table import mean, mean_sd, table
 from benchmarks.harness import Goal, Options, all_met, at_least, at_most, say
 from benchmarks.result import Result
-from shortlist.core.files import fingerprint, read_json, write_json
+from shortlist.core.files import fingerprint, read_json, sha256, write_json
 from shortlist.core.progress import Terminal
 from shortlist.core.threads import cpu_threads
 from shortlist.evaluation.report.curves import best_epoch
@@ -86,7 +88,8 @@ class Comparison:
     """What the row that is best on validation is to reach in every metric, under the name of the goal."""
     how: tuple[str, ...]
     measure: Callable[[Run, Split, tuple[str, ...]], dict[str, float]] | None = None
-    """How a run's lists are measured; None: over the whole catalogue, as every run is."""
+    """How a run's lists are measured, in a module of its own: what is kept depends on that. None: over the whole
+    catalogue, as every run is."""
 
 
 def compare(comparison: Comparison, options: Options) -> Result:
@@ -186,7 +189,7 @@ class _Work:
     comparison: Comparison
     folder: Path
     mark: str
-    """A hash of tables and code."""
+    """A hash of the tables, and of the code that trains and measures."""
     seeds: tuple[int, ...]
     quick: bool
 
@@ -194,7 +197,7 @@ class _Work:
     def of(cls, comparison: Comparison, options: Options) -> _Work:
         """Rid of the runs of other tables or other code."""
         folder = options.folder(f"accuracy/{comparison.data_set}{'/quick' if options.quick else ''}")
-        mark = fingerprint([comparison.data, code(*DECIDES_ALONG)])
+        mark = fingerprint([comparison.data, code(*DECIDES_ALONG), *_measuring(comparison)])
         for other in folder.glob("run-*"):
             if not other.name.startswith(f"run-{mark}-"):
                 shutil.rmtree(other)
@@ -257,6 +260,14 @@ class _Work:
         write_json(kept, found)
         say(f"{name}: {found}")
         return found
+
+
+def _measuring(comparison: Comparison) -> list[str]:
+    """A hash of the module that measures in another way than every run is."""
+    measure = comparison.measure
+    if measure is None:
+        return []
+    return [sha256(Path(inspect.getfile(measure.func if isinstance(measure, partial) else measure)))]
 
 
 def _facts(run: Run) -> dict[str, Any]:

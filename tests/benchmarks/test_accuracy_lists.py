@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from benchmarks import (
     accuracy_movielens_sasrec,
     command,
 )
+from benchmarks.accuracy_candidates import candidates_of, drawn
 from benchmarks.accuracy_lists import (
     Comparison,
     Entry,
@@ -34,7 +37,6 @@ from benchmarks.accuracy_lists import (
     refitted,
 )
 from benchmarks.accuracy_logs import BEAUTY, DIGINETICA, GOWALLA, NCF, QUICK_USERS, Log, log_folder
-from benchmarks.accuracy_movielens_ncf import candidates_of, drawn
 from benchmarks.harness import Options
 from shortlist.core.errors import UserError
 from shortlist.data.held_out import hold_out
@@ -202,6 +204,22 @@ def test_what_is_best_on_validation_is_measured_on_the_test(
     assert len(runs.walked) == 2 * len(before)
 
 
+def test_what_was_measured_in_another_way_is_not_kept(
+    options: Options, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = Scripted(monkeypatch)
+    compare(scripted(True), options)
+    walked = len(runs.walked)
+    way = tmp_path / "another_way.py"
+    way.write_text("def measure(run, split, metrics):\n    return dict.fromkeys(metrics, 0.75)\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    other = partial(importlib.import_module(way.stem).measure)
+
+    result = compare(replace(scripted(True), measure=other), options)
+    assert result.details["tables"][0]["rows"]["towers"]["ndcg@5 of validation"] == 0.75
+    assert len(runs.walked) == 2 * walked
+
+
 def test_goals_are_held_against_four_digits_of_the_rows_that_there_are() -> None:
     table = replace(scripted(True), goals={})
     assert goals_of(table, {}) == {}
@@ -294,7 +312,7 @@ def test_candidates_are_the_negatives_and_what_is_held_out(tmp_path: Path) -> No
 
 
 def test_validation_draws_what_the_user_had_not_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("benchmarks.accuracy_movielens_ncf.NEGATIVES", 2)
+    monkeypatch.setattr("benchmarks.accuracy_candidates.NEGATIVES", 2)
     events = [toy.Event(user, item, 10 * item) for user in (1, 2) for item in (1, 2)]
     events += [toy.Event(1, 3, 250, Split.VALID), toy.Event(2, 4, 260, Split.VALID), toy.Event(1, 5, 270, Split.TEST)]
     data = toy.prepared(tmp_path, events, 2, 6)
@@ -303,7 +321,7 @@ def test_validation_draws_what_the_user_had_not_before(tmp_path: Path, monkeypat
     assert [len(items) for items in found] == [3, 3], "what is held out, and two drawn"
     assert {3} < found[0] < {3, 4, 5, 6}, "the test's film may be among them: validation does not know it"
     assert {4} < found[1] < {3, 4, 5, 6}
-    monkeypatch.setattr("benchmarks.accuracy_movielens_ncf.NEGATIVES", 99)
+    monkeypatch.setattr("benchmarks.accuracy_candidates.NEGATIVES", 99)
     assert drawn(data, users).rows(np.array([1])).values.tolist() == [3, 4, 5, 6], "fewer are left"
 
 
