@@ -57,7 +57,8 @@ HOW = (
     "Settings are chosen on that, the number of epochs on the same rating among all films; what is chosen is trained "
     "once on all of train, and the test is measured once a seed. `sasrec` alone, of all rows here and of the published "
     "ones, reads in which order a person has rated. Figures among 99 others are high, and say little of lists of the "
-    "whole catalogue (Krichene and Rendle, KDD 2020). The 12 epochs of `sasrec` are what was affordable.",
+    "whole catalogue (Krichene and Rendle, KDD 2020). The 12 epochs of `sasrec` are what was affordable. Seconds are "
+    "those of a core that other work had a good part of.",
     "`matrix_factorization` has the tuned dot product's width, and learns by a softmax in place of its binary cross "
     "entropy. Loss, batches, rates and epochs were set by hand, by NDCG@10 of this validation, when the test of binary "
     "cross entropy had been seen, whose settings a validation among all films had chosen (.722 and .439): binary cross "
