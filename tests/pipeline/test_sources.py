@@ -9,6 +9,8 @@ import pytest
 
 from shortlist.bundle.recommender import Recommender
 from shortlist.core.errors import RecipeError, RequestError
+from shortlist.models.catalogue import RETRIEVAL, is_fitted
+from shortlist.recipe.training import Model
 from tests.pipeline.test_redo import RANKING, RECIPE, run, write_tables
 
 NEIGHBOURS = """\
@@ -20,6 +22,7 @@ TEXT = RECIPE + RANKING + NEIGHBOURS
 HEAD = RECIPE.split("[retrieval]")[0]
 FITTED = HEAD + '[retrieval]\nmodel = {name = "user_knn", neighbours = 5}\n' + NEIGHBOURS
 """Nothing of it has to be trained or exported."""
+FITTED_MODELS = [name for name in RETRIEVAL.names() if is_fitted(Model(name=name))]
 
 
 @pytest.fixture(scope="module")
@@ -112,6 +115,21 @@ def test_without_validation_a_source_is_trained_and_exported_all_the_same(
     found.walk()
 
     assert found.metrics()["stages"]["retrieval"]["recall@20"]["value"] > 0
+
+
+@pytest.mark.parametrize("model", FITTED_MODELS)
+def test_every_model_that_is_fitted_answers_from_a_bundle(tables: Path, tmp_path: Path, model: str) -> None:
+    if model == "als":
+        pytest.importorskip("implicit")
+    found, _ = run(tables, tmp_path, text=f'{HEAD}[retrieval]\nmodel = "{model}"\n')
+    found.walk()
+
+    assert found.metrics()["stages"]["retrieval"]["recall@20"]["value"] > 0
+    recommender = Recommender.load(tmp_path / "bundle")
+    known, unknown = recommender.recommend([3, -1], 5, history=[[1, 2], [1, 2]])
+    for answer in (known, unknown):
+        assert len({item.item_id for item in answer}) == 5
+        assert {1, 2}.isdisjoint(item.item_id for item in answer)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 import shutil
@@ -21,6 +22,7 @@ import pytest
 
 from shortlist.core.errors import BundleError, EnvironmentFault, UserError
 from shortlist.serving import run
+from shortlist.serving.run import BUNDLE_VARIABLE
 
 SERVE = """
 import sys
@@ -43,6 +45,15 @@ async def ask(app):
 asyncio.run(ask(shortlist.serving.create_app(Recommender.load(sys.argv[1]))))
 heavy = {"torch", "onnx", "duckdb", "ibis"} & sys.modules.keys()
 assert not heavy, heavy
+"""
+
+ONE_THREAD = """
+from threadpoolctl import threadpool_info, threadpool_limits
+from shortlist.serving.run import application
+
+threadpool_limits(2, "blas")
+application()
+print([library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"])
 """
 
 
@@ -93,6 +104,12 @@ def test_no_torch_in_the_process(shop_bundle: Path) -> None:
         [sys.executable, "-c", NO_TORCH, str(shop_bundle)], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_products_of_a_worker_take_one_thread(shop_bundle: Path) -> None:
+    told = {**os.environ, BUNDLE_VARIABLE: str(shop_bundle)}
+    done = subprocess.run([sys.executable, "-c", ONE_THREAD], capture_output=True, text=True, check=False, env=told)
+    assert done.stdout == "[1]\n", done.stderr
 
 
 def test_a_taken_port(shop_bundle: Path) -> None:

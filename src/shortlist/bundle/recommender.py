@@ -67,7 +67,10 @@ class Recommender:
     """Answers requests from a bundle. Safe to use from several threads."""
 
     def __init__(self, bundle: Bundle, threads: int = 1, state: State | None = None) -> None:
-        """`threads` are those of one ONNX Runtime call; `state` is what users did since the bundle was made."""
+        """`threads` are those of one call of ONNX Runtime or faiss; `state` is what users did since the bundle.
+
+        NumPy's products take the threads that BLAS has in this process: threadpoolctl bounds them.
+        """
         self.bundle = bundle
         self.threads = threads
         self.state = state

@@ -15,6 +15,8 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
+from threadpoolctl import threadpool_limits
+
 from shortlist.bundle.change_rules import change_rules
 from shortlist.bundle.parity_sample import take_sample
 from shortlist.bundle.profile import PROFILE, profile_to_json
@@ -83,7 +85,8 @@ class Run:
         list_metrics(self.recipe.evaluation.metrics)
         stages = stages_upto(self.recipe, upto)
         done = all(self.is_done(stage) for stage in stages)
-        with contextlib.nullcontext() if done else self._at_work():
+        threads = cpu_threads(self.recipe.compute.threads)
+        with contextlib.nullcontext() if done else self._at_work(), threadpool_limits(threads, "blas"):
             for stage in stages:
                 self._do(stage)
                 if stage == "prepare":

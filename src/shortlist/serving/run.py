@@ -19,6 +19,7 @@ from pathlib import Path
 
 import uvicorn
 from fastapi import FastAPI
+from threadpoolctl import threadpool_limits
 from uvicorn.config import STARTUP_FAILURE
 
 from shortlist.bundle.read import Bundle
@@ -56,6 +57,8 @@ def application() -> FastAPI:
     It also serves under another ASGI server: `uvicorn --factory shortlist.serving.run:application`. `SHORTLIST_SERVE`
     then has the rest of the settings as JSON, such as `{"state": "/var/lib/shop"}`.
     """
+    # For the rest of the process. Left alone BLAS has a thread for every core, in each of the workers.
+    threadpool_limits(1, "blas")
     try:
         settings = ServeSettings.from_environment()
         state = None if settings.state is None else open_state(settings.state)

@@ -19,18 +19,11 @@ from shortlist.funnel.columns import Bools, Requests
 class Scorer(ABC):
     """Answers from arrays that a `MatrixModel` left; needs no torch. Safe to use from several threads."""
 
-    def __init__(
-        self,
-        arrays: Mapping[str, npt.NDArray[Any]],
-        settings: Mapping[str, Any],
-        eligible_I: Bools,
-        threads: int = 1,
-    ) -> None:
+    def __init__(self, arrays: Mapping[str, npt.NDArray[Any]], settings: Mapping[str, Any], eligible_I: Bools) -> None:
         """`eligible_I` marks the item rows that may be found; row 0, no item, is never one of them."""
         self.arrays = arrays
         self.settings = settings
         self.eligible_I = eligible_I
-        self.threads = threads
 
     @property
     def compares(self) -> bool:

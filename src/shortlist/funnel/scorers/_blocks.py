@@ -66,14 +66,8 @@ class BlockScorer(Scorer):
     popular items.
     """
 
-    def __init__(
-        self,
-        arrays: Mapping[str, npt.NDArray[Any]],
-        settings: Mapping[str, Any],
-        eligible_I: Bools,
-        threads: int = 1,
-    ) -> None:
-        super().__init__(arrays, settings, eligible_I, threads)
+    def __init__(self, arrays: Mapping[str, npt.NDArray[Any]], settings: Mapping[str, Any], eligible_I: Bools) -> None:
+        super().__init__(arrays, settings, eligible_I)
         self.items = self.width = len(eligible_I)
         self._ineligible = np.flatnonzero(~eligible_I | (np.arange(self.items) == 0))
 

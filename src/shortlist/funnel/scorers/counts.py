@@ -24,14 +24,8 @@ class Counts(Scorer):
     of the segment's column among those of the request, and `offset`, that column's first row.
     """
 
-    def __init__(
-        self,
-        arrays: Mapping[str, npt.NDArray[Any]],
-        settings: Mapping[str, Any],
-        eligible_I: Bools,
-        threads: int = 1,
-    ) -> None:
-        super().__init__(arrays, settings, eligible_I, threads)
+    def __init__(self, arrays: Mapping[str, npt.NDArray[Any]], settings: Mapping[str, Any], eligible_I: Bools) -> None:
+        super().__init__(arrays, settings, eligible_I)
         # Of one dimension: all requests of a segment ask for the same direction.
         self._index_G = [ExactIndex(share_I[:, None], eligible_I) for share_I in arrays["shares"]]
 

@@ -33,14 +33,8 @@ class Factors(Scorer):
     Arrays: `factors` (I, D), `gram` = Y'Y + l I (D, D). Setting: `alpha`.
     """
 
-    def __init__(
-        self,
-        arrays: Mapping[str, npt.NDArray[Any]],
-        settings: Mapping[str, Any],
-        eligible_I: Bools,
-        threads: int = 1,
-    ) -> None:
-        super().__init__(arrays, settings, eligible_I, threads)
+    def __init__(self, arrays: Mapping[str, npt.NDArray[Any]], settings: Mapping[str, Any], eligible_I: Bools) -> None:
+        super().__init__(arrays, settings, eligible_I)
         self._index = ExactIndex(arrays["factors"], eligible_I)
 
     @property

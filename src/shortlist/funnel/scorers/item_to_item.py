@@ -36,14 +36,8 @@ class ItemToItem(BlockScorer):
     of the thin ones `left` and `right` (I, R). Setting: `half_life` of the history's events.
     """
 
-    def __init__(
-        self,
-        arrays: Mapping[str, npt.NDArray[Any]],
-        settings: Mapping[str, Any],
-        eligible_I: Bools,
-        threads: int = 1,
-    ) -> None:
-        super().__init__(arrays, settings, eligible_I, threads)
+    def __init__(self, arrays: Mapping[str, npt.NDArray[Any]], settings: Mapping[str, Any], eligible_I: Bools) -> None:
+        super().__init__(arrays, settings, eligible_I)
         self._sparse = None
         if "columns" in arrays:
             self._sparse = SparseRows(RaggedBag(arrays["columns"], arrays["offsets"]), arrays["weights"])

@@ -26,14 +26,8 @@ class UserToUser(BlockScorer):
     similarity is made of. Settings: `scale` (`cosine`, `jaccard` or `none`), `neighbours`, `shrinkage`, `half_life`.
     """
 
-    def __init__(
-        self,
-        arrays: Mapping[str, npt.NDArray[Any]],
-        settings: Mapping[str, Any],
-        eligible_I: Bools,
-        threads: int = 1,
-    ) -> None:
-        super().__init__(arrays, settings, eligible_I, threads)
+    def __init__(self, arrays: Mapping[str, npt.NDArray[Any]], settings: Mapping[str, Any], eligible_I: Bools) -> None:
+        super().__init__(arrays, settings, eligible_I)
         self._items = SparseRows(RaggedBag(arrays["items"], arrays["offsets_by_user"]))
         self._users = SparseRows(RaggedBag(arrays["users"], arrays["offsets_by_item"]))
         self.width = max(self.items, len(self._items))

@@ -89,7 +89,7 @@ def open_source(folder: Path, name: str, around: Surroundings) -> Source:
     if kind != TOWERS:
         arrays = {path.stem: _mapped(path) for path in folder.glob("*.npy")}
         items = about["items"]
-        scorer = SCORERS[kind](arrays, settings, around.eligible_I[:items], around.threads)
+        scorer = SCORERS[kind](arrays, settings, around.eligible_I[:items])
         return FittedSource(name, scorer, items)
     return _open_towers(folder, name, settings, around)
 
