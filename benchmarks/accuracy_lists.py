@@ -35,8 +35,9 @@ from shortlist.schema import Split
 SEEDS = 3
 HOW = (
     "A training's epoch is the one with the best NDCG@10 of at most 10,000 validation requests; settings are those "
-    "with the best {} of all of them. What answers is the exported bundle, as it would be served. Models that are "
-    "fitted in one go are the same with every seed. Seconds are of training on the cores told, validation included."
+    "with the best {} of all of them. What answers is the exported bundle, as it would be served. A model that is "
+    "fitted in one go is the same with every seed, but for ALS, which begins at random. Seconds are of training on the "
+    "cores told, validation included."
 )
 DECIDES_ALONG = ("bundle", "evaluation", "export", "funnel", "index", "metrics", "pipeline", "recipe")
 """Packages that decide what a run gives, beside those that train."""
@@ -57,6 +58,8 @@ class Entry:
     """The published row that it is to reach."""
     within: float | None = None
     """Seconds that its training may take on two cores."""
+    begins_at_random: bool = False
+    """Of a model that is fitted in one go: whether another seed gives another fit."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -210,9 +213,7 @@ class _Work:
         choices = entry.choices[:1] if self.quick else entry.choices
         tried = [self.measured(name, self.recipe(entry, choice, self.seeds[0]), Split.VALID) for choice in choices]
         best = max(range(len(tried)), key=lambda place: tried[place]["metrics"][decides])
-        tests = self.tested(
-            name, [self.recipe(entry, choices[best], seed) for seed in self.seeds], tried[best]["epochs"]
-        )
+        tests = self.tested(name, choices[best], tried[best]["epochs"])
         return {
             "settings": merged(entry.retrieval, choices[best]),
             "tried": [
@@ -221,6 +222,7 @@ class _Work:
             ],
             "valid": tried[best]["metrics"][decides],
             "test": {m: mean_sd([found["metrics"][m] for found in tests]) for m in self.comparison.metrics},
+            "seeds": len(tests),
             "epochs": mean([found["epochs"] for found in tests]) if tried[best]["epochs"] else None,
             "seconds": mean([found["seconds"] for found in tests]),
             "cores": tests[0]["cores"],
@@ -235,11 +237,14 @@ class _Work:
         assert found.retrieval is not None
         return found.model_copy(update={"retrieval": found.retrieval.model_copy(update={"epochs": 1})})
 
-    def tested(self, name: str, recipes: Sequence[Recipe], epochs: int | None) -> list[dict[str, Any]]:
-        """The test's figures of each seed; a model that is fitted in one go is the same with each of them."""
+    def tested(self, name: str, choice: Settings, epochs: int | None) -> list[dict[str, Any]]:
+        """The test's figures of each seed; of one where all seeds give the same model."""
+        entry = self.comparison.entries[name]
+        recipes = [self.recipe(entry, choice, seed) for seed in self.seeds]
         model = recipes[0].retrieval and recipes[0].retrieval.model
-        seeds = recipes[:1] if model and is_fitted(model) else recipes
-        final = [refitted(recipe, epochs) for recipe in seeds] if self.comparison.refit else seeds
+        if model and is_fitted(model) and not entry.begins_at_random:
+            recipes = recipes[:1]
+        final = [refitted(recipe, epochs) for recipe in recipes] if self.comparison.refit else recipes
         return [self.measured(name, recipe, Split.TEST) for recipe in final]
 
     def measured(self, name: str, recipe: Recipe, split: Split) -> dict[str, Any]:
@@ -314,6 +319,7 @@ def _cells(comparison: Comparison, name: str, row: Mapping[str, Any]) -> dict[st
         **row["test"],
         **{f"published {metric}": value for metric, value in zip(comparison.metrics, published, strict=True)},
         f"{comparison.metrics[-1]} of validation": row["valid"],
+        "seeds": row["seeds"],
         "epochs": row["epochs"],
         "seconds": row["seconds"],
         "cores": row["cores"],

@@ -26,6 +26,7 @@ USER_KNN = replace(ITEM_KNN, retrieval={"model": {"name": "user_knn"}})
 ALS = Entry(
     retrieval={"model": {"name": "als", "dim": 128}},
     choices=tuple({"model": {"alpha": alpha}} for alpha in (1, 5, 20)),
+    begins_at_random=True,
 )
 
 

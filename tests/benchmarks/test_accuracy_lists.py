@@ -98,6 +98,7 @@ def test_every_row_is_a_recipe_that_can_be_read(name: str, options: Options) -> 
     assert table.data_set == name
     for entry in table.entries.values():
         assert entry.beside is None or entry.beside in table.published
+        assert entry.begins_at_random == (entry.retrieval["model"]["name"] == "als")
         for choice in entry.choices:
             recipe = recipe_of(table, entry, choice, seed=5)
             assert check_models({"retrieval": merged(entry.retrieval, choice)}) == []
@@ -172,6 +173,17 @@ def scripted(refit: bool) -> Comparison:
     )
 
 
+@pytest.mark.parametrize(("model", "at_random", "seeds"), [("ease", False, [3]), ("als", True, [3, 4])])
+def test_a_model_that_all_seeds_give_alike_is_measured_once(
+    model: str, at_random: bool, seeds: list[int], options: Options, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = Scripted(monkeypatch)
+    entries = {"fitted": Entry(retrieval={"model": model}, begins_at_random=at_random)}
+    result = compare(replace(scripted(True), entries=entries, goals={}), replace(options, seeds=2, seed=3))
+    assert [(seed, valid) for _, seed, valid, _, _ in runs.walked] == [(3, 0.1), *((seed, 0.0) for seed in seeds)]
+    assert result.details["tables"][0]["rows"]["fitted"]["seeds"] == len(seeds)
+
+
 @pytest.mark.parametrize("refit", [True, False])
 def test_what_is_best_on_validation_is_measured_on_the_test(
     refit: bool, options: Options, monkeypatch: pytest.MonkeyPatch
@@ -189,6 +201,7 @@ def test_what_is_best_on_validation_is_measured_on_the_test(
     assert published["rows"]["theirs"] == {"recall@5": 0.2, "ndcg@5": 0.4, "by": "A paper"}
     assert tried["rows"]['towers {"dense": {"lr": 0.2}}'] == {"ndcg@5 of validation": 0.2}
     assert result.details["settings"]["towers"]["dense"] == {"lr": 0.3}
+    assert row["seeds"] == 2
     met = {name: met for name, (_, _, met) in result.goals.items()}
     assert met == {
         "towers: recall@5, at least the published theirs's": True,
