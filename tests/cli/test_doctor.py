@@ -8,6 +8,7 @@ import json
 import pytest
 
 from shortlist.models.catalogue import RANKING, RETRIEVAL
+from shortlist.recipe.sections import Recipe
 from tests.cli.conftest import Shortlist
 
 
@@ -65,3 +66,29 @@ def test_every_model_is_listed_with_its_settings(shortlist: Shortlist) -> None:
     assert kinds.keys() == {"shared_bottom", "mmoe", "ple", "esmm"}
     assert kinds["mmoe"]["experts"] == {"default": 4, "doc": "Number of experts."}
     assert 'kind = "mmoe"' in text.out
+
+
+def test_every_setting_of_a_recipe_is_listed_with_its_default(shortlist: Shortlist) -> None:
+    text, result = shortlist("doctor", "--settings").out, json.loads(shortlist("doctor", "--settings", "--json").out)
+
+    named = [section["section"] for section in result]
+    told = {name for name in Recipe.model_fields if name not in ("name", "seed")}
+    assert {name.removesuffix(".NAME") for name in named} == {"", *told} - {"schema_"} | {"schema"}
+    sections = {section["section"]: section["settings"] for section in result}
+    assert sections["funnel"]["exclude_seen"] == {
+        "default": True,
+        "doc": "Leave out what the user has already interacted with.",
+    }
+    assert sections["data"]["interactions"]["required"] is True
+    assert {kind["kind"] for kind in sections["features"]["item"]["kinds"]} >= {"numeric", "multi_hot"}
+    assert sections["retrieval"]["negatives"]["settings"]["source"]["default"] == "in_batch"
+    assert sections["funnel"]["index"]["settings"]["kind"]["default"] == "auto"
+    assert list(sections["sources.NAME"]) == ["quota"]
+    assert all(setting["doc"] for settings in sections.values() for setting in settings.values())
+    assert "[funnel]   How an answer is made." in text
+    assert "    exclude_seen = true\n" in text
+
+
+def test_packages_of_every_extra_that_people_choose_are_looked_for(shortlist: Shortlist) -> None:
+    found = {finding["name"] for finding in json.loads(shortlist("doctor", "--json").out)["findings"]}
+    assert {"faiss-cpu", "implicit", "lancedb", "optuna", "redis", "s3fs"} <= found

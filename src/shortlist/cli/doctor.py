@@ -11,9 +11,10 @@ from shortlist.core.errors import EnvironmentFault
 if TYPE_CHECKING:
     from shortlist.cli.examination import Finding
 
-HELP = "look at this machine: packages, memory, disk, GPU; or list the models there are"
+HELP = "look at this machine: packages, memory, disk, GPU; or list what a recipe may say"
 EXAMPLES = """\
   shortlist doctor                                   can the main job run here? exit code 0 if so, 6 if not
+  shortlist doctor --settings                        every setting of a recipe, with its default
   shortlist doctor --models                          every model with its settings
   shortlist doctor --json                            to go with a report of a bug"""
 
@@ -22,14 +23,16 @@ _MARKS = {"good": "ok  ", "absent": "-   ", "bad": "BAD "}
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments."""
-    parser.add_argument("--models", action="store_true", help="list the models there are, and their settings")
+    listed = parser.add_mutually_exclusive_group()
+    listed.add_argument("--settings", action="store_true", help="list the sections of a recipe, and their settings")
+    listed.add_argument("--models", action="store_true", help="list the models there are, and their settings")
     add_json_argument(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Do the work and return the exit code."""
-    if args.models:
-        _print_models(args.json)
+    if args.models or args.settings:
+        _print_settings(of_models=args.models, as_json=args.json)
         return 0
     from shortlist.cli.examination import examine
 
@@ -52,13 +55,14 @@ def _print_findings(findings: list[Finding]) -> None:
         print(f"  {_MARKS[finding.state]}{finding.name:<18} {finding.text}")
 
 
-def _print_models(as_json: bool) -> None:
-    from shortlist.cli.model_list import described_models, model_lines
+def _print_settings(of_models: bool, as_json: bool) -> None:
     from shortlist.core.extras import need
 
-    need("torch", "train", "`shortlist doctor --models`")
-    models = described_models()
+    need("torch", "train", f"`shortlist doctor {'--models' if of_models else '--settings'}`")
+    from shortlist.cli.setting_list import described_models, described_sections, model_lines, section_lines
+
+    listed, lines = (described_models(), model_lines) if of_models else (described_sections(), section_lines)
     if as_json:
-        print_json(models)
+        print_json(listed)
     else:
-        print("\n".join(line for model in models for line in model_lines(model)))
+        print("\n".join(line for each in listed for line in lines(each)))

@@ -26,6 +26,12 @@ _PURPOSE = {
     "tables": "to read tables: `init`, `prepare`",
     "train": "to train and export: `run`, `train`, `demo`",
     "serve": "to answer over HTTP: `serve`",
+    "tune": "to search better settings: `tune`",
+    "als": "for the model `als`",
+    "faiss": "for approximate search in memory",
+    "lancedb": "for approximate search with vectors on disk or in an object store",
+    "remote": "for shards on S3 or another file system",
+    "redis": "for what users do on a Redis server: `serve --state redis://...`",
     "mlflow": "to record runs, and for MLflow models: `run`, `train`, `evaluate`",
     "spark": 'to prepare tables and to score in batch on Spark: `compute.engine = "spark"`, `recommend --engine spark`',
 }
