@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,9 @@ import torch
 from torch import Tensor
 
 from shortlist.core.errors import RecipeError, UserError
+from shortlist.export.onnx import export_onnx
 from shortlist.features.rows import FeatureRows, FeatureTable, HistoryRows, RaggedBag
+from shortlist.funnel.session import Session
 from shortlist.models.base import SequenceModel
 from shortlist.models.catalogue import retrieval_model
 from shortlist.models.tied_sequence import TiedSequenceModel
@@ -20,6 +23,7 @@ from shortlist.recipe.training import Model
 from shortlist.schema import Inputs, Side
 from shortlist.schema.columns import ITEM_ID
 from shortlist.testing import SequenceContract
+from shortlist.testing.contract import Answer
 from shortlist.testing.inputs import HISTORY, candidate_inputs, random_rows, toy_schema
 
 NAMES = ["gru4rec", "sasrec"]
@@ -88,6 +92,20 @@ def goods() -> FeatureTable:
         for name, bag in rows.bags.items()
     }
     return FeatureTable(rows.ids_BF, rows.numbers_BN, bags)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
+def test_features_that_are_numbers_alone_are_exported(name: str, tmp_path: Path) -> None:
+    ids = tuple(column for column in CANDIDATE.fields if column.name == ITEM_ID)
+    choice = Model.model_validate({"name": name, "embedding_dim": 8, "item_features": True})
+    model = retrieval_model(choice, inputs(), replace(CANDIDATE, fields=ids, bags=())).eval()
+    for answer in (Answer(model.query, model.query_inputs), Answer(model.candidate, model.candidate_inputs)):
+        export_onnx(model, answer.function, random_rows(answer.inputs, 5), tmp_path / "tower.onnx")
+        exported = Session(tmp_path / "tower.onnx")
+        for rows in (1, 11):
+            asked = random_rows(answer.inputs, rows)
+            torch.testing.assert_close(torch.from_numpy(exported(asked)), answer(asked), rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -141,7 +141,8 @@ class Featuriser(nn.Module):
         """vectors_BCD of a model whose columns have one dim; the numbers are left to the model."""
         parts = [*self._fields(batch), *(vector_BD[:, None] for vector_BD in self._pooled(batch))]
         if not parts:
-            return batch.numbers_BN.new_zeros(len(batch.numbers_BN), 0, self.dim)
+            # Not len(): a traced model would take rows of that number alone.
+            return batch.numbers_BN.new_zeros(batch.numbers_BN.shape[0], 0, self.dim)
         return torch.cat(parts, dim=1) if len(parts) > 1 else parts[0]
 
     def _fields(self, batch: Batch) -> list[Tensor]:

@@ -50,11 +50,14 @@ class FactorisationMachine(nn.Module):
 
 
 def pairwise_dots(vectors_BCD: Tensor) -> Tensor:
-    """dots_BP of every two vectors of a row: first with second, first with third, second with third, and so on.
+    """dots_BP of every two vectors of a row: first with second, first with third, second with third; none of one alone.
 
     Naumov et al.: Deep Learning Recommendation Model for Personalization and Recommendation Systems, 2019.
     """
-    count = vectors_BCD.shape[1]
+    rows, count = vectors_BCD.shape[:2]
+    if count < 2:
+        # ONNX has no empty list of indices.
+        return vectors_BCD.new_zeros(rows, 0)
     dots_BCC = vectors_BCD @ vectors_BCD.transpose(1, 2)
     below_2P = torch.tril_indices(count, count, -1, device=vectors_BCD.device)
     return dots_BCC.flatten(1).index_select(1, below_2P[0] * count + below_2P[1])

@@ -64,10 +64,7 @@ class RankingContract(ModelContract[RankingModel]):
     @pytest.mark.parametrize("kinds", [(Kind.FIELD,), (Kind.NUMBER,), (Kind.BAG,), (Kind.FIELD, Kind.NUMBER)])
     def test_takes_any_schema(self, kinds: tuple[Kind, ...]) -> None:
         """A log may have categorical columns alone, numbers alone, no history: whatever there is must do."""
-        full = toy_schema()
-        columns = tuple(column for column in full.columns if column.kind in kinds)
-        schema = Schema(columns=columns, targets=full.targets, has_users=False, id_types=full.id_types)
-        inputs = schema.inputs(*Side, history_length=2)
+        inputs = _inputs_of(kinds)
 
         assert inputs.history is None
         assert torch.isfinite(self._built_for(inputs)(Batch.of(random_rows(inputs, 5)))).all()
@@ -112,13 +109,14 @@ class RankingContract(ModelContract[RankingModel]):
         For one request and one item, for several requests with as many items each as they happen to have, and for rows
         that are requests of their own; with bags of another width.
         """
-        model = self.trained()
-        export_ranker(model, random_pairs(model.inputs, (1, 2)), tmp_path)
-        exported, answer = RankModel(tmp_path), Answer(model, model.inputs)
-        for items, hotness in (((1,), 3), ((9,), 1), ((4, 1, 6), 5), ((1,) * 11, 2)):
-            asked = random_pairs(model.inputs, items, seed=len(items), hotness=hotness)
-            found = torch.from_numpy(exported(asked))
-            torch.testing.assert_close(found, answer(asked.rows()), rtol=1e-5, atol=1e-5)
+        _exports(self.trained(), tmp_path)
+
+    @pytest.mark.slow
+    def test_onnx_takes_numbers_alone(self, tmp_path: Path) -> None:
+        """Where nothing is looked up in a table, the exported model takes any number of rows as well."""
+        model = self._built_for(_inputs_of((Kind.NUMBER,)))
+        model.eval()
+        _exports(model, tmp_path)
 
     @pytest.mark.parametrize("history", get_args(Encoding))
     def test_reads_a_history_every_way(self, history: Encoding) -> None:
@@ -151,6 +149,24 @@ class RankingContract(ModelContract[RankingModel]):
         """With its defaults but for `settings`: the suite's own may name columns that only the toy schema has."""
         torch.manual_seed(0)
         return ranking_model(Model.model_validate({"name": self.name, **settings}), inputs)
+
+
+def _exports(model: RankingModel, folder: Path) -> None:
+    """The file written into `folder` answers as the model does, however many requests and items are asked about."""
+    export_ranker(model, random_pairs(model.inputs, (1, 2)), folder)
+    exported, answer = RankModel(folder), Answer(model, model.inputs)
+    for items, hotness in (((1,), 3), ((9,), 1), ((4, 1, 6), 5), ((1,) * 11, 2)):
+        asked = random_pairs(model.inputs, items, seed=len(items), hotness=hotness)
+        found = torch.from_numpy(exported(asked))
+        torch.testing.assert_close(found, answer(asked.rows()), rtol=1e-5, atol=1e-5)
+
+
+def _inputs_of(kinds: Sequence[Kind]) -> Inputs:
+    """The toy schema's columns of some kinds, in a log without users."""
+    full = toy_schema()
+    columns = tuple(column for column in full.columns if column.kind in kinds)
+    schema = Schema(columns=columns, targets=full.targets, has_users=False, id_types=full.id_types)
+    return schema.inputs(*Side, history_length=2)
 
 
 def _labels() -> Labels:
