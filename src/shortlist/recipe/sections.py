@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from shortlist.core.errors import Problem
 from shortlist.core.settings import Contradictions, Settings
 from shortlist.recipe.features import FeatureSetting
 from shortlist.recipe.index import Index
@@ -58,6 +59,26 @@ class Schema(Settings):
                 f"user_id = {self.user_id!r} and session_id = {self.session_id!r}: events are either users' or "
                 "anonymous sessions'. Leave session_id out where users are known, for a user's history tells more"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _one_role_a_column(self) -> Schema:
+        """A rating may be an event's type and its weight, and rows of one user or time a group."""
+        role_of: dict[str, str] = {}
+        problems = []
+        for role in ("user_id", "session_id", "item_id", "timestamp", "event", "weight"):
+            column = getattr(self, role)
+            if column in role_of:
+                why = f"names the column `{column}`, and so does schema.{role_of[column]}"
+                problems.append(Problem(role, f"{why}: name {role}'s own column, or leave one of them out"))
+            elif column is not None and role not in ("event", "weight"):
+                role_of[column] = role
+        for name, setting in self.targets.items():
+            if (column := setting.value.strip()) in role_of:
+                why = f"is the column `{column}` itself, which schema.{role_of[column]} names and every request tells"
+                problems.append(Problem(f"targets.{name}", f'{why}: name what is to be predicted, as in "rating >= 4"'))
+        if problems:
+            raise Contradictions(*problems)
         return self
 
 
