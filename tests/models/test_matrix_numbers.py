@@ -334,8 +334,3 @@ def test_shares_are_the_same_however_little_all_events_weigh() -> None:
     little = fit("popularity", log(weights=[0.01] * 17), segment="gender", smoothing=0.06).arrays["shares"]
 
     np.testing.assert_allclose(little, fit("popularity", segment="gender", smoothing=6.0).arrays["shares"], rtol=1e-5)
-
-
-def test_a_segment_must_be_a_feature_of_users() -> None:
-    with pytest.raises(RecipeError, match=r"no categorical user feature is called 'gendr'.*gender"):
-        fit("popularity", segment="gendr")

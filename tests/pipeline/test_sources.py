@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from shortlist.bundle.recommender import Recommender
@@ -22,6 +25,7 @@ TEXT = RECIPE + RANKING + NEIGHBOURS
 HEAD = RECIPE.split("[retrieval]")[0]
 FITTED = HEAD + '[retrieval]\nmodel = {name = "user_knn", neighbours = 5}\n' + NEIGHBOURS
 """Nothing of it has to be trained or exported."""
+SEGMENTED = '[sources.fresh]\nquota = 2\nmodel = {name = "popularity", segment = "kind"}\n'
 FITTED_MODELS = [name for name in RETRIEVAL.names() if is_fitted(Model(name=name))]
 
 
@@ -157,3 +161,19 @@ def test_what_cannot_be_a_source(
     with pytest.raises(RecipeError) as error:
         run(tables, tmp_path, *overrides, text=text)
     assert expected in str(error.value)
+
+
+def test_a_segment_that_the_users_table_does_not_bear_out_is_refused_before_anything_trains(tmp_path: Path) -> None:
+    write_tables(tmp_path)
+    users = range(20)
+    pq.write_table(pa.table({"user": users, "kind": [f"k{user % 2}" for user in users]}), tmp_path / "users.parquet")
+    log = 'interactions = "events.parquet"\n'
+    text = (HEAD + "[retrieval]\nmodel = 'user_knn'\n" + SEGMENTED).replace(log, f'{log}users = "users.parquet"\n')
+    misspelt = run(tmp_path, tmp_path / "run", text=text.replace('"kind"', '"kin"'))[0]
+
+    said = "no categorical feature of users is called 'kin'. Did you mean `kind`?"
+    with pytest.raises(RecipeError, match=re.escape(f"sources.fresh.model.segment: {said}")):
+        misspelt.walk()
+    assert not (tmp_path / "run" / "retrieval").exists()
+    run(tmp_path, tmp_path / "run", text=text)[0].walk("train")
+    assert (tmp_path / "run" / "sources" / "fresh").exists()

@@ -224,6 +224,46 @@ def test_of_an_index_and_an_unknown_model_the_model_alone_is_a_problem() -> None
     assert found.where == "retrieval.model.name"
 
 
+TABLE = '[data]\ninteractions = "ratings.csv"\nusers = "users.csv"\n[schema]\nuser_id = "user"\nitem_id = "item"\n'
+USERS = f"""{TABLE}\
+[features.user]
+country = "categorical"
+age = "numeric"
+since = {{kind = "timestamp", parts = ["hour"]}}
+income = {{kind = "numeric", transform = "bucketise"}}
+"""
+
+
+def segmented(head: str, segment: str) -> str:
+    return f'{head}[sources.fresh]\nmodel = {{name = "popularity", segment = "{segment}"}}\n[retrieval]\n'
+
+
+@pytest.mark.parametrize(
+    ("head", "segment", "hint"),
+    [
+        (USERS, "contry", " Did you mean `country`?"),
+        (USERS, "age", " There is: country, income, since.hour."),
+        (TABLE + "[features.user]\n", "country", " There is none: name data.users"),
+        (MINIMAL, "country", " There is none: name data.users, and its columns in [features.user]."),
+    ],
+)
+def test_a_segment_is_a_field_of_users(head: str, segment: str, hint: str) -> None:
+    with pytest.raises(RecipeError) as refused:
+        parse_recipe(segmented(head, segment), "shop.toml", check=check_models)
+
+    (found,) = refused.value.problems
+    assert (found.where, found.line) == ("sources.fresh.model.segment", head.count("\n") + 2)
+    assert found.message.startswith(f"no categorical feature of users is called {segment!r}.{hint}")
+
+
+@pytest.mark.parametrize(
+    ("head", "segment"),
+    [(USERS, "country"), (USERS, "since.hour"), (USERS, "income"), (TABLE, "inferred")],
+)
+def test_a_segment_that_users_have_or_may_have_is_read(head: str, segment: str) -> None:
+    parse_recipe(segmented(head, segment), "shop.toml", check=check_models)
+
+
 def test_a_missing_file_or_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match=r"no file .*absent\.toml"):
         load_recipe(tmp_path / "absent.toml")

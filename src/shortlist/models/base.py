@@ -112,6 +112,8 @@ class MatrixModel(ABC):
     """A retrieval model that is fitted in one go on who had which item: neighbours, factors, graph filters, counts."""
 
     Config: ClassVar[type[Settings]]
+    names_user_field: ClassVar[str | None] = None
+    """The setting, if there is one, that names a field of users: a feature of theirs with one value of several."""
 
     def __init__(self, config: Settings) -> None:
         self.config = config

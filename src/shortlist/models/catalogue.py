@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
 from shortlist.core.errors import Problem, RecipeError, UserError
 from shortlist.core.registry import Catalogue
 from shortlist.core.settings import Settings, read_settings
+from shortlist.core.suggest import did_you_mean
 from shortlist.models.base import MatrixModel, RankingModel, RetrievalModel
 from shortlist.nn.history import EventSettings
+from shortlist.recipe.features import field_names
 from shortlist.recipe.ranking import Ranking
 from shortlist.recipe.retrieval import Retrieval, Source
+from shortlist.recipe.sections import Features
 from shortlist.recipe.training import Model, Training
-from shortlist.schema import Inputs
+from shortlist.schema import Inputs, Side
+from shortlist.schema.columns import USER_ID
 
 RANKING = Catalogue("shortlist.models.ranking", "ranking model")
 RETRIEVAL = Catalogue("shortlist.models.retrieval", "retrieval model")
@@ -25,12 +29,23 @@ def check_models(values: Mapping[str, Any]) -> list[Problem]:
 
     What is wrong with the sections around them is the recipe's own affair and passed over here.
     """
-    problems = _problems_of(values.get("retrieval"), "retrieval", Retrieval, RETRIEVAL)
+    fields = _user_fields(values)
+    problems = _problems_of(values.get("retrieval"), "retrieval", Retrieval, RETRIEVAL, fields)
     sources = values.get("sources")
     for name, given in sources.items() if isinstance(sources, dict) else ():
-        problems += _problems_of(given, f"sources.{name}", Source, RETRIEVAL)
+        problems += _problems_of(given, f"sources.{name}", Source, RETRIEVAL, fields)
     problems += _problems_of(values.get("ranking"), "ranking", Ranking, RANKING)
     return problems + _problems_of_index(values)
+
+
+def check_user_fields(sources: Mapping[str, Retrieval], users: Inputs) -> list[Problem]:
+    """Problems of settings of sources, by their sections, that name a field which the prepared users do not have."""
+    fields = [column.name.removeprefix(f"{Side.USER}.") for column in users.fields if column.name != USER_ID]
+    return [
+        problem
+        for where, source in sources.items()
+        for problem in _problems_of_field(RETRIEVAL[source.model.name], config_of(source), f"{where}.model", fields)
+    ]
 
 
 def ranking_model(choice: Model, inputs: Inputs) -> RankingModel:
@@ -69,13 +84,20 @@ def _told(inputs: Inputs, config: Settings) -> Inputs:
     return inputs if reads_events else replace(inputs, past=())
 
 
-def _problems_of(given: Any, where: str, section: type[Training], catalogue: Catalogue) -> list[Problem]:
-    """Problems of the model that one section names, and of settings around it that the model has no use for."""
+def _problems_of(
+    given: Any, where: str, section: type[Training], catalogue: Catalogue, fields: Collection[str] | None = None
+) -> list[Problem]:
+    """Problems of the model that one section names, and of settings around it that the model has no use for.
+
+    `fields` are those of users, None where the recipe does not tell.
+    """
     model = section.named(given.get("model")) if isinstance(given, dict) else None
     choice = read_settings(Model, model)[0] if isinstance(model, dict) else None
     if choice is None:
         return []
-    _, problems = _read_config(catalogue, choice, f"{where}.model")
+    config, problems = _read_config(catalogue, choice, f"{where}.model")
+    if config is not None and fields is not None:
+        problems += _problems_of_field(catalogue[choice.name], config, f"{where}.model", fields)
     if choice.name in catalogue and issubclass(catalogue[choice.name], MatrixModel):
         problems += [
             Problem(f"{where}.{name}", f"{choice.name} is fitted in one go and has no use for it: leave it out")
@@ -83,6 +105,27 @@ def _problems_of(given: Any, where: str, section: type[Training], catalogue: Cat
             if name in section.model_fields and name not in ("model", "quota")
         ]
     return problems
+
+
+def _user_fields(values: Mapping[str, Any]) -> list[str] | None:
+    """The fields of users by what a recipe says; None where their features are inferred from their table, or wrong."""
+    data, given = values.get("data"), values.get("features")
+    features = read_settings(Features, given)[0] if isinstance(given, dict) else Features()
+    if features is None:
+        return None
+    if features.user is None:
+        return [] if isinstance(data, dict) and data.get("users") is None else None
+    return [field for name, feature in features.user.items() for field in field_names(name, feature)]
+
+
+def _problems_of_field(model: Any, config: Settings, where: str, fields: Collection[str]) -> list[Problem]:
+    """Of a setting that names a field of users which is none of `fields`."""
+    setting = model.names_user_field if issubclass(model, MatrixModel) else None
+    name = None if setting is None else getattr(config, setting)
+    if name is None or name in fields:
+        return []
+    hint = did_you_mean(name, fields) or " There is none: name data.users, and its columns in [features.user]."
+    return [Problem(f"{where}.{setting}", f"no categorical feature of users is called {name!r}.{hint}")]
 
 
 def _problems_of_index(values: Mapping[str, Any]) -> list[Problem]:

@@ -48,7 +48,7 @@ from shortlist.evaluation.report import write_report
 from shortlist.evaluation.runner import evaluate
 from shortlist.features.rows import Ints
 from shortlist.funnel.calibration import calibration_to_json
-from shortlist.pipeline.sources import copy_sources, index_sources, open_trained, train_source
+from shortlist.pipeline.sources import check_sources, copy_sources, index_sources, open_trained, train_source
 from shortlist.pipeline.stages import Stage, Upto, before, depends, marker, stages_upto, unseen_tables
 from shortlist.pipeline.times import Times
 from shortlist.pipeline.watch import Unwatched, Watch
@@ -90,7 +90,7 @@ class Run:
             for stage in stages:
                 self._do(stage)
                 if stage == "prepare":
-                    self._check_rules()
+                    self._check()
 
     def recommender(self) -> Recommender:
         """What answers from this run's bundle."""
@@ -213,8 +213,9 @@ class Run:
         """Where the stage's checkpoints go; those of other inputs are removed."""
         return checkpoints_of(self.folder / stage, self.fingerprint_of(stage), partial(self.reporter.say, stage))
 
-    def _check_rules(self) -> None:
-        """A rule that does not fit is told before the models train, too."""
+    def _check(self) -> None:
+        """A source or a rule that does not fit is told before the models train, too."""
+        check_sources(self.prepared, self.recipe)
         if self.recipe.rules != Rules():
             from shortlist.export.attributes import check_rules
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from shortlist.core.errors import RecipeError
 from shortlist.core.files import copy_with_holes
 from shortlist.core.profile import span
 from shortlist.core.progress import Renamed, Reporter
@@ -20,11 +21,21 @@ from shortlist.evaluation.protocol import questions
 from shortlist.funnel.columns import Source
 from shortlist.funnel.sources.folder import Surroundings, add_index, mixed, open_sources
 from shortlist.recipe.sections import Recipe, sources_of
-from shortlist.schema import Split
+from shortlist.schema import Side, Split
 
 _EXPORTED = "source"
 QUERIES = 1000
 """Most validation requests that indexes are measured by."""
+
+
+def check_sources(prepared: Prepared, recipe: Recipe) -> None:
+    """Refuse sources whose settings the prepared users do not bear out, before any is trained: RecipeError."""
+    with span("import"):
+        from shortlist.models.catalogue import check_user_fields
+
+    sources = {stage.replace("/", "."): source for stage, source in sources_of(recipe).items()}
+    if problems := check_user_fields(sources, prepared.schema.inputs(Side.USER)):
+        raise RecipeError(problems, recipe.name)
 
 
 def train_source(

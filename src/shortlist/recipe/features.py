@@ -80,3 +80,14 @@ Feature = Annotated[
     Field(discriminator="kind"),
 ]
 FeatureSetting = Annotated[Feature, BeforeValidator(_short_form)]
+
+
+def field_names(name: str, feature: Feature) -> tuple[str, ...]:
+    """What a feature is called where a model has it as fields, of one value of several each: none of other kinds."""
+    match feature:
+        case Timestamp(parts=parts):
+            return tuple(f"{name}.{part}" for part in parts)
+        case Categorical() | Hashed() | Numeric(transform="bucketise"):
+            return (name,)
+        case _:
+            return ()

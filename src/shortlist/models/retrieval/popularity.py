@@ -12,10 +12,9 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from shortlist.core.errors import DataError, Problem, RecipeError
+from shortlist.core.errors import DataError
 from shortlist.core.memory import check_memory
 from shortlist.core.settings import Settings
-from shortlist.core.suggest import did_you_mean
 from shortlist.features.rows import Longs
 from shortlist.models.base import Fitted, Interactions, MatrixModel
 from shortlist.models.matrix import known
@@ -40,6 +39,7 @@ class Popularity(MatrixModel):
         """Events that the overall shares count for in a segment: what keeps small segments near them."""
 
     config: Config
+    names_user_field = "segment"
 
     def _fit(self, log: Interactions, threads: int, seed: int) -> Fitted:
         """Shares of each segment; row 0, for those of no known segment, has the overall ones."""
@@ -80,12 +80,4 @@ class Popularity(MatrixModel):
     def _column(self, log: Interactions) -> Column | None:
         if self.config.segment is None:
             return None
-        prefix = f"{Side.USER}."
-        there = {column.name.removeprefix(prefix): column for column in log.user_inputs.fields}
-        there.pop("id", None)
-        if self.config.segment not in there:
-            message = f"no categorical user feature is called {self.config.segment!r}."
-            names = sorted(there)
-            hint = did_you_mean(self.config.segment, names) or f" There are: {', '.join(names) or 'none'}."
-            raise RecipeError([Problem("popularity.segment", message + hint)])
-        return there[self.config.segment]
+        return log.user_inputs.fields[log.user_inputs.field(f"{Side.USER}.{self.config.segment}")]
