@@ -264,6 +264,26 @@ def test_a_segment_that_users_have_or_may_have_is_read(head: str, segment: str) 
     parse_recipe(segmented(head, segment), "shop.toml", check=check_models)
 
 
+NEIGHBOURS = '[retrieval]\n[sources.neighbours]\nmodel = "item_knn"\n'
+
+
+@pytest.mark.parametrize("more", ["quota = 20\n", "model = {neighbours = 5}\n", ""])
+def test_a_source_names_its_model(more: str) -> None:
+    (found,) = problems(f"{NEIGHBOURS}[sources.other]\n{more}")
+
+    said = 'names no model: every source has its own, as in model = "item_knn".'
+    assert (found.where, found.line, found.message) == ("sources.other", 10, said)
+
+
+def test_a_misspelt_source_is_no_source_more() -> None:
+    (found,) = problems(NEIGHBOURS, ["sources.neighbors.quota=20"])
+
+    assert (found.where, found.line) == ("sources.neighbors", 0)
+    assert found.message.endswith(" Did you mean `neighbours`? (from --set)")
+    parse_recipe(MINIMAL + NEIGHBOURS, "shop.toml", ["sources.neighbours.quota=20"], check=check_models)
+    parse_recipe(MINIMAL + NEIGHBOURS, "shop.toml", ["sources.more.model=ease"], check=check_models)
+
+
 def test_a_missing_file_or_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match=r"no file .*absent\.toml"):
         load_recipe(tmp_path / "absent.toml")

@@ -128,9 +128,10 @@ def _plain(key: str) -> str:
 
 
 def _with_line(problem: Problem, lines: Mapping[str, int], asked: tuple[str, ...]) -> Problem:
-    """The problem with the line of its setting, or of the nearest section above it; none for what --set `asked`."""
+    """The problem with the line of its setting, or the nearest section above it; none for what --set asked or made."""
     path = problem.where
-    if any(path == setting or path.startswith(setting + ".") for setting in asked):
+    made = path not in lines and any(setting.startswith(path + ".") for setting in asked)
+    if made or any(path == setting or path.startswith(setting + ".") for setting in asked):
         return replace(problem, message=f"{problem.message} (from --set)")
     while path and path not in lines:
         path = path.rpartition(".")[0]

@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from shortlist.core.errors import Problem
 from shortlist.core.settings import Contradictions, Settings
+from shortlist.core.suggest import did_you_mean
 from shortlist.recipe.training import Model, Optimiser, Training
 
 STAGES = ("popularity", "retrieval", "ranking", "funnel")
@@ -138,8 +139,26 @@ class Retrieval(Training):
 class Source(Retrieval):
     """A source of candidates beside that of [retrieval]: any retrieval model, with the same settings."""
 
+    model: Model
+    """Which model, and its settings. It has no default: a source whose name is misspelt would be one more."""
     quota: int = Field(100, ge=1)
     """How many of `funnel.candidates` are its own best, where it has as many that no source before it proposed."""
+
+
+def model_problems(sources: Mapping[str, Any]) -> list[Problem]:
+    """Sources, as they stand in a file, that name no model: mostly the misspelt name of one that does."""
+    tables = {name: given for name, given in sources.items() if isinstance(given, dict)}
+    named = {name for name, given in tables.items() if _names_model(given.get("model"))}
+    problems = []
+    for name in filter(lambda name: name not in named, tables):
+        nearest = did_you_mean(name, named)
+        hint = "" if nearest.startswith(" There is") else nearest
+        problems.append(Problem(name, f'names no model: every source has its own, as in model = "item_knn".{hint}'))
+    return problems
+
+
+def _names_model(given: Any) -> bool:
+    return given is not None and not (isinstance(given, dict) and "name" not in given)
 
 
 def source_problems(retrieval: Retrieval | None, sources: Mapping[str, Source], candidates: int) -> list[Problem]:

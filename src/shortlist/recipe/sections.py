@@ -12,7 +12,7 @@ from shortlist.core.settings import Contradictions, Settings
 from shortlist.recipe.features import FeatureSetting
 from shortlist.recipe.index import Index
 from shortlist.recipe.ranking import LIST_LOSSES, Negatives, Ranking
-from shortlist.recipe.retrieval import Retrieval, Source, SourceName, source_problems
+from shortlist.recipe.retrieval import Retrieval, Source, SourceName, model_problems, source_problems
 from shortlist.recipe.rules import Rules
 from shortlist.recipe.score import score_problems
 from shortlist.recipe.sources import Data, table_problems
@@ -223,6 +223,13 @@ class Recipe(Settings):
     """What is recorded of it."""
     tune: Tune | None = None
     """What `shortlist tune` tries; nothing else reads it."""
+
+    @field_validator("sources", mode="before")
+    @classmethod
+    def _name_their_models(cls, value: Any) -> Any:
+        if isinstance(value, dict) and (problems := model_problems(value)):
+            raise Contradictions(*problems)
+        return value
 
     @field_validator("split")
     @classmethod

@@ -108,7 +108,10 @@ class Training(Settings):
     @field_validator("model", mode="before", check_fields=False)
     @classmethod
     def named(cls, value: Any) -> Any:
-        """`model = "two_tower"` is short for `model = {name = "two_tower"}`; without a name it is the default model."""
+        """`model = "two_tower"` is short for `model = {name = "two_tower"}`; without a name, the default if any."""
         if isinstance(value, str):
             return {"name": value}
-        return {"name": cls.model_fields["model"].default.name, **value} if isinstance(value, dict) else value
+        field = cls.model_fields["model"]
+        if not isinstance(value, dict) or field.is_required():
+            return value
+        return {"name": field.default.name, **value}
