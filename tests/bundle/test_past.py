@@ -163,10 +163,61 @@ def test_a_history_of_nothing_known_is_no_history(shop: Shop) -> None:
 
 @pytest.mark.parametrize("what", ["history", "exclude", "candidates"])
 def test_text_in_the_place_of_a_list_is_no_list_of_its_letters(shop: Shop, what: str) -> None:
-    lists: dict[str, Any] = {what: [["a"], "ab"]}
+    for given in ([["a"], "ab"], "ab"):
+        lists: dict[str, Any] = {what: given}
+        with pytest.raises(RequestError, match=rf"`{what}`: expected a list for each request, .* found the text 'ab'"):
+            shop.recommender.requests([None, None], **lists)
 
-    with pytest.raises(RequestError, match=rf"`{what}`: expected a list for each request, .* found the text 'ab'"):
-        shop.recommender.requests([None, None], **lists)
+
+@pytest.mark.parametrize("what", ["history", "exclude", "candidates"])
+@pytest.mark.parametrize("given", [{"item": "a"}, Event("a"), None, 7])
+def test_what_is_no_list_is_refused(shop: Shop, what: str, given: object) -> None:
+    for lists in (given, [["a"], given]):
+        if lists is not None:
+            about: dict[str, Any] = {what: lists}
+            with pytest.raises(RequestError, match=f"`{what}`: expected a list for each request"):
+                shop.recommender.requests([None, None], **about)
+
+
+@pytest.mark.parametrize("given", [{"item": "a", "type": "cart"}, ("a", "cart"), 10, 1.5, True, None, b"a", ["a"]])
+def test_an_entry_that_is_no_id_is_refused_with_its_place(shop: Shop, given: Any) -> None:
+    for what in ("history", "exclude", "candidates"):
+        about: dict[str, Any] = {what: [[], ["a", given]]}
+        with pytest.raises(RequestError, match=rf"{what}\[1\]\[1\]: expected an item's id, which is text in this"):
+            shop.recommender.requests([None, None], **about)
+    with pytest.raises(RequestError, match=r"history\[0\]\[0\]: .* or a shortlist\.Event\(item, type, time\), found"):
+        shop.recommender.requests([None], history=[[Event(given)]])
+
+
+@pytest.mark.parametrize("users", ["ab", b"ab", {"user": 1}, None, 7])
+def test_users_are_a_list(shop: Shop, users: Any) -> None:
+    with pytest.raises(RequestError, match="`users`: expected a list of ids"):
+        shop.recommender.recommend(users)
+
+
+@pytest.mark.parametrize("user", [[1], {"user": 1}, True, b"1"])
+def test_a_user_is_an_id_or_none(shop: Shop, user: Any) -> None:
+    with pytest.raises(RequestError, match=r"users\[1\]: expected an id, or None for somebody new"):
+        shop.recommender.requests([None, user])
+
+
+def test_users_may_be_the_numbers_of_an_array_or_of_a_data_frame(shop: Shop) -> None:
+    forms: list[Any] = [[1, 2], np.array([1, 2]), [1.0, 2.0]]
+    same = [shop.recommender.requests(users).user_U.tolist() for users in forms]
+    assert same[0] == same[1] == same[2]
+    assert 0 not in same[0]
+
+
+@pytest.mark.parametrize("items", ["ab", {"a": 1}, None, 7])
+def test_the_items_of_one_user_are_a_list(shop: Shop, items: Any) -> None:
+    with pytest.raises(RequestError, match="`items`: expected a list of ids"):
+        shop.recommender.rank(None, items)
+
+
+@pytest.mark.parametrize("k", [0, -1, 2.5, "3", True, None])
+def test_k_is_a_number_of_items(shop: Shop, k: Any) -> None:
+    with pytest.raises(RequestError, match="k: expected an integer of at least 1, found"):
+        shop.recommender.recommend([None], k)
 
 
 def test_types_are_refused_where_the_log_has_none(tmp_path: Path) -> None:

@@ -76,7 +76,9 @@ def test_is_by_its_neighbours_where_there_are_no_vectors(shop: Recommender) -> N
 def test_what_cannot_be_asked_is_said(shop: Recommender) -> None:
     with pytest.raises(RequestError, match="1 of 2 items are not known to this bundle: 'nothing'"):
         shop.similar(["tea", "nothing"])
-    with pytest.raises(RequestError, match="k must be at least 1"):
+    with pytest.raises(RequestError, match="k: expected an integer of at least 1"):
         shop.similar(["tea"], 0)
+    with pytest.raises(RequestError, match=r"`items`: expected a list of ids, such as \['tea'\], found the text 'tea'"):
+        shop.similar("tea")
     with pytest.raises(RequestError, match="no source of this bundle can tell which items are alike"):
         similar(shop.bundle, (shop.popularity,), ["tea"], 3)

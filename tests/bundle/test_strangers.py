@@ -138,7 +138,7 @@ def test_a_history_of_unknown_items_is_none(shop: Recommender) -> None:
 def test_more_is_asked_for_than_there_is(shop: Recommender) -> None:
     (items,) = shop.recommend([None], 1000, exclude_seen=False)
     assert len(items) == len(GOODS["good"])
-    with pytest.raises(RequestError, match="k must be at least 1"):
+    with pytest.raises(RequestError, match="k: expected an integer of at least 1"):
         shop.recommend([None], 0)
 
 

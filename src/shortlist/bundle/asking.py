@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from shortlist.bundle.checks import check_items, check_lists, check_users
 from shortlist.bundle.lately import Lately, States
 from shortlist.bundle.past_events import Event, read_events
 from shortlist.bundle.read import Bundle
@@ -52,13 +53,14 @@ class Asking:
         filter: str | None,
     ) -> Requests:
         """See `Recommender.requests`."""
+        check_users(users)
         user_U = self.bundle.user_vocabulary.rows_of(users)
         time_U, moment = self._moment(context or {}, len(users))
         states = None if self.lately is None else self.lately.users(users)
         query = side_by_side([self._users(user_U, user_features, states), moment])
         known = self.known(user_U, states)
         if history is not None:
-            _check_lists(history, len(users), "history")
+            check_lists(history, len(users), "history")
             known = known.then(read_events(self.bundle, history, time_U))
         seen = self.bundle.settings.exclude_seen if exclude_seen is None else exclude_seen
         left_out = [known.items] if seen else []
@@ -169,19 +171,11 @@ class Asking:
 
     def _items(self, lists: Sequence[Sequence[int | str]], rows: int, what: str) -> RaggedBag:
         """Rows of known items for each request."""
-        _check_lists(lists, rows, what)
+        check_lists(lists, rows, what)
+        check_items(lists, self.bundle.schema.id_types.get("item", "text"), what)
         flat = self.bundle.item_vocabulary.rows_of([item for items in lists for item in items])
         ends = np.cumsum([len(items) for items in lists])
         return RaggedBag.of([part[part > 0] for part in np.split(flat, ends[:-1])])
-
-
-def _check_lists(lists: Sequence[Any], rows: int, what: str) -> None:
-    if len(lists) != rows:
-        raise RequestError(f"`{what}` has {len(lists)} lists for {rows} requests")
-    # Text is a sequence too: of letters, each of which would be an unknown item.
-    text = next((each for each in lists if isinstance(each, str)), None)
-    if text is not None:
-        raise RequestError(f"`{what}`: expected a list for each request, such as [[{text!r}]], found the text {text!r}")
 
 
 def _ids(vocabulary: Vocabulary, columns: Columns, name: str | None) -> Ints | None:

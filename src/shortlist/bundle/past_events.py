@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from shortlist.bundle.checks import check_items
 from shortlist.bundle.read import Bundle
 from shortlist.core.errors import RequestError
 from shortlist.features.past import Events
@@ -62,8 +63,12 @@ def _with_item(event: Event) -> Event:
 def read_events(bundle: Bundle, lists: Sequence[Sequence[Event | int | str]], time_U: Longs) -> Events:
     """The events of each request in the order given, those of unknown items left out.
 
-    RequestError for a type where the log has none.
+    RequestError for what is neither an item's id nor an Event, and for a type where the log has none.
     """
+    items = [[given.item if isinstance(given, Event) else given for given in each] for each in lists]
+    check_items(
+        items, bundle.schema.id_types.get("item", "text"), "history", ", or a shortlist.Event(item, type, time)"
+    )
     events = [given if isinstance(given, Event) else Event(given) for each in lists for given in each]
     user_n = np.repeat(np.arange(len(lists)), [len(each) for each in lists])
     item_n = bundle.item_vocabulary.rows_of([event.item for event in events])

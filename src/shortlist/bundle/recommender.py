@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from shortlist.bundle.asking import Asking
+from shortlist.bundle.checks import check_k, check_list
 from shortlist.bundle.new_items import with_items, write_items
 from shortlist.bundle.past_events import Event
 from shortlist.bundle.read import Bundle
@@ -189,6 +190,8 @@ class Recommender:
         exclude, candidates: items that must not be answered, and items to choose from.
         exclude_seen: leave out the items of the history; by default as the recipe says.
         filter: choose from the items that it keeps, such as `category = "coffee" and price < 20`.
+
+        RequestError for what is none of these.
         """
         return self.asking.requests(
             users,
@@ -225,8 +228,7 @@ class Recommender:
 
         The standing filter of the rules holds for all stages, the other rules for the funnel, also where it is late.
         """
-        if k < 1:
-            raise RequestError(f"k must be at least 1, found {k}")
+        check_k(k)
         self._check_items()
         watch, requests = watch or Stopwatch(), self.rules.narrowed(requests)
         whole = stages == "funnel"
@@ -316,6 +318,7 @@ class Recommender:
     def rank(self, user: Id | None, items: Sequence[Id], **about: Any) -> list[Recommendation]:
         """The given items in the ranker's order for one user; items the bundle does not know are left out."""
         self._check_items()
+        check_list(items, "items")
         about = {name: [value] if name == "history" else value for name, value in about.items()}
         requests = self.requests([user], candidates=[items], exclude_seen=False, **about)
         assert requests.allowed is not None

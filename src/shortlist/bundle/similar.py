@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from shortlist.bundle.checks import check_k, check_list
 from shortlist.bundle.read import Bundle
 from shortlist.core.errors import RequestError
 from shortlist.funnel.columns import Candidates, Source
@@ -27,10 +28,10 @@ def similar(bundle: Bundle, sources: Sequence[Source], items: Sequence[int | str
     """The `k` items like each of these, by the source that is best at `comparing`.
 
     Scores are cosines of vectors, where the source has vectors, and otherwise what one item speaks for the other by.
-    RequestError for an item that is not known, k below 1, or where no source can tell.
+    RequestError for an item that is not known, items that are no list, k below 1, or where no source can tell.
     """
-    if k < 1:
-        raise RequestError(f"k must be at least 1, found {k}")
+    check_list(items, "items")
+    check_k(k)
     source = comparing(sources)
     if source is None:
         raise RequestError(
