@@ -238,7 +238,14 @@ def test_types_are_refused_where_the_log_has_none(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("given", "expected"),
-    [(["1970-01-01T00:10:00Z"], 600), ([600.9], 600), (["600"], 600), ([None], None), (["soon"], None), (None, None)],
+    [
+        (["1970-01-01T00:10:00Z"], 600),
+        ([600.9], 600),
+        (["600"], 600),
+        ([None], None),
+        ([np.nan], None),
+        (None, None),
+    ],
 )
 def test_a_request_is_made_when_its_context_says_or_now(
     shop: Shop, given: list[object] | None, expected: int | None
@@ -251,6 +258,39 @@ def test_a_request_is_made_when_its_context_says_or_now(
         assert before <= found[0] <= time.time()
     else:
         assert found.tolist() == [expected]
+
+
+NO_TIMES = ["soon", "", True, [600], 1_700_000_000_000, 1e300, "1700000000000"]
+
+
+@pytest.mark.parametrize("given", NO_TIMES)
+def test_what_is_no_time_is_refused_and_not_taken_for_now(shop: Shop, given: Any) -> None:
+    expected = r"expected a number in the log's unit, seconds since 1970, or text in ISO 8601 such as .*, found "
+    for context in ({"at": [given, None]}, {"at": [given, given]}):
+        with pytest.raises(RequestError, match=rf"^at\[0\]: {expected}"):
+            shop.recommender.requests([None, None], context=context)
+    with pytest.raises(RequestError, match=rf"^at\[1\]: {expected}"):
+        Asking(shop.recommender.bundle).rows({"at": [None, given]}, LENGTH)
+    for others in ([], [Event("no such item", time=5)]):
+        history: list[list[Event | int | str]] = [["a"], [*others, Event("a", time=given)]]
+        with pytest.raises(RequestError, match=rf"^history\[1\]\[{len(others)}\]\.time: {expected}"):
+            shop.recommender.requests([None, None], history=history)
+
+
+@pytest.mark.parametrize("given", [1_700_000_000_000, "1700000000000"])
+def test_a_number_in_another_unit_is_asked_about(shop: Shop, given: Any) -> None:
+    with pytest.raises(RequestError, match=r"outside of the years 1 to 9999\. Is it in another unit\?$"):
+        shop.recommender.requests([None], context={"at": [given]})
+
+
+def test_what_has_happened_does_not_lie_ahead(shop: Shop) -> None:
+    """A day is for clocks that are wrong; a list may be asked for ahead of its moment."""
+    day, now = 86_400, int(time.time())
+    ahead, much = now + day - 60, now + day + 60
+    found = shop.recommender.requests([None], history=[[Event("a", time=ahead)]], context={"at": [much]})
+    assert (found.history.times.tolist(), found.time_U.tolist()) == ([ahead], [much])
+    with pytest.raises(RequestError, match=f"at most a day ahead of this .* found {much}, which lies in the future"):
+        shop.recommender.requests([None], history=[[Event("a", time=much)]])
 
 
 def test_a_row_may_not_say_its_own_type(shop: Shop) -> None:

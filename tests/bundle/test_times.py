@@ -14,6 +14,7 @@ import pytest
 from shortlist.bundle.asking import Asking
 from shortlist.bundle.read import FunnelSettings
 from shortlist.bundle.recommender import Recommender
+from shortlist.core.errors import RequestError
 from shortlist.data.event_shard import EventShard
 from shortlist.data.loader import Gather
 from shortlist.data.prepare import prepare
@@ -147,7 +148,7 @@ def test_a_request_tells_the_time_as_a_row_does(milliseconds: Shop) -> None:
     np.testing.assert_array_equal(requests.query.numbers_BN, query.numbers_BN, strict=True)
 
 
-@pytest.mark.parametrize("left_out", [{}, {"at": [None]}, {"at": ["soon"]}, {"at": [10**17]}])
+@pytest.mark.parametrize("left_out", [{}, {"at": [None]}, {"at": [float("nan")]}])
 def test_a_time_that_is_not_told_is_now_for_features_and_history(
     milliseconds: Shop, monkeypatch: pytest.MonkeyPatch, left_out: dict[str, Any]
 ) -> None:
@@ -161,3 +162,8 @@ def test_a_time_that_is_not_told_is_now_for_features_and_history(
     np.testing.assert_array_equal(found.query.ids_BF, told.query.ids_BF)
     np.testing.assert_array_equal(found.query.numbers_BN, told.query.numbers_BN)
     assert_same(Asking(rec.bundle).rows({**row, **left_out}, 3), Asking(rec.bundle).rows({**row, "at": [now]}, 3))
+
+
+def test_a_refused_time_says_which_unit_the_log_has(milliseconds: Shop) -> None:
+    with pytest.raises(RequestError, match="the log's unit, milliseconds since 1970"):
+        milliseconds.recommender.requests([1], context={"at": [10**17]})

@@ -13,13 +13,13 @@ from shortlist.bundle.checks import check_items, check_lists, check_users
 from shortlist.bundle.lately import Lately, States
 from shortlist.bundle.past_events import Event, read_events
 from shortlist.bundle.read import Bundle
+from shortlist.bundle.times import seconds_told
 from shortlist.core.errors import RequestError
 from shortlist.core.suggest import did_you_mean
 from shortlist.data.prepared import item_id_column
-from shortlist.features.base import column_of
 from shortlist.features.past import Events
 from shortlist.features.rows import FeatureRows, FeatureTable, Ints, Longs, RaggedBag, side_by_side
-from shortlist.features.values import array_of, as_seconds
+from shortlist.features.values import array_of
 from shortlist.features.vocabulary import Vocabulary
 from shortlist.funnel.columns import Requests, latest
 from shortlist.funnel.filters.masks import Masks
@@ -97,7 +97,7 @@ class Asking:
         """
         batch = self._batch(columns, None, ROW_SIDES)
         roles = self.bundle.recipe.schema_
-        time_B = self._times(batch)
+        time_B = self._times(columns, batch.num_rows)
         context = self._context(batch, time_B)
         user_B = _ids(self.bundle.user_vocabulary, columns, roles.user_column)
         item_B = _ids(self.bundle.item_vocabulary, columns, roles.item_id)
@@ -114,7 +114,7 @@ class Asking:
         """When requests are made, in Unix seconds, and the features of their context."""
         if context:
             batch = self._batch(context, requests, (Side.CONTEXT,))
-            time_U = self._times(batch)
+            time_U = self._times(context, requests)
             return time_U, self._context(batch, time_U)
         # All requests of a second that tell nothing of their context have the same.
         now, last = int(time.time()), self._last_moment
@@ -143,14 +143,14 @@ class Asking:
             batch = others.append_column(clock, pa.array(time_B))
         return _all(self.bundle.encoders[Side.CONTEXT].apply(batch))
 
-    def _times(self, batch: pa.RecordBatch) -> Longs:
-        """Unix seconds by the timestamp, in the log's unit; now where there is none, or none that can be read."""
-        now_B = np.full(batch.num_rows, int(time.time()), np.int64)
+    def _times(self, columns: Columns, rows: int) -> Longs:
+        """Unix seconds by the timestamp, now where none is told; RequestError for what is no time."""
+        now_B = np.full(rows, int(time.time()), np.int64)
         clock = self.bundle.recipe.schema_.timestamp
-        given = None if clock is None else column_of(batch, clock)
-        if given is None:
+        if clock is None or clock not in columns:
             return now_B
-        seconds_B, told_B = as_seconds(given, self.bundle.schema.time_unit)
+        unit = self.bundle.schema.time_unit
+        seconds_B, told_B = seconds_told(columns[clock], unit, lambda row: f"{clock}[{row}]")
         return np.where(told_B, seconds_B, now_B)
 
     def _batch(self, columns: Columns, rows: int | None, sides: tuple[Side, ...]) -> pa.RecordBatch:

@@ -15,10 +15,11 @@ import pyarrow as pa
 
 from shortlist.bundle.checks import check_items
 from shortlist.bundle.read import Bundle
+from shortlist.bundle.times import seconds_told
 from shortlist.core.errors import RequestError
 from shortlist.features.past import Events
 from shortlist.features.rows import Ints, Longs, RaggedBag
-from shortlist.features.values import array_of, as_seconds
+from shortlist.features.values import array_of
 from shortlist.schema import Side
 from shortlist.schema.columns import PAST_TYPE
 
@@ -31,7 +32,8 @@ class Event:
     type: Any = None
     """As the column that `schema.event` names has it; one that never occurs there, or None, is an unknown type."""
     time: Any = None
-    """In the log's own unit, or as text in ISO 8601; None, or what is no time, is the time of the request."""
+    """In the log's own unit, or as text in ISO 8601; at most a day ahead of this machine's clock. None: the
+    time of the request."""
 
 
 def parse_events(text: str) -> list[Event]:
@@ -63,7 +65,8 @@ def _with_item(event: Event) -> Event:
 def read_events(bundle: Bundle, lists: Sequence[Sequence[Event | int | str]], time_U: Longs) -> Events:
     """The events of each request in the order given, those of unknown items left out.
 
-    RequestError for what is neither an item's id nor an Event, and for a type where the log has none.
+    RequestError for what is neither an item's id nor an Event, for what is no time or lies ahead, and for a type where
+    the log has none.
     """
     items = [[given.item if isinstance(given, Event) else given for given in each] for each in lists]
     check_items(
@@ -72,7 +75,12 @@ def read_events(bundle: Bundle, lists: Sequence[Sequence[Event | int | str]], ti
     events = [given if isinstance(given, Event) else Event(given) for each in lists for given in each]
     user_n = np.repeat(np.arange(len(lists)), [len(each) for each in lists])
     item_n = bundle.item_vocabulary.rows_of([event.item for event in events])
-    told_n, is_told_n = as_seconds(array_of([event.time for event in events]), bundle.schema.time_unit)
+
+    def where(n: int) -> str:
+        u = int(user_n[n])
+        return f"history[{u}][{n - int(np.searchsorted(user_n, u))}].time"
+
+    told_n, is_told_n = seconds_told([event.time for event in events], bundle.schema.time_unit, where, is_past=True)
     type_n = type_rows(bundle, [event.type for event in events])
     kept = np.flatnonzero(item_n > 0)
     return Events(

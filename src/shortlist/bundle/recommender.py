@@ -185,8 +185,8 @@ class Recommender:
         users: ids as the tables have them; an unknown one, or None, is a new user.
         history: events after those that are known, oldest first, or their items alone; those of unknown items are
             left out. An event that says no type is of an unknown one, and one that says no time is as the request is.
-        context, user_features: raw columns of U values; what is left out counts as missing, the time as now. Numbers
-            that tell the time are in the log's unit.
+        context, user_features: raw columns of U values; what is left out counts as missing, the time as now. The
+            time is a number in the log's unit, text in ISO 8601, or a date or time of Python's.
         exclude, candidates: items that must not be answered, and items to choose from.
         exclude_seen: leave out the items of the history; by default as the recipe says.
         filter: choose from the items that it keeps, such as `category = "coffee" and price < 20`.

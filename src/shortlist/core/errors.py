@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 
 class ShortlistError(Exception):
@@ -70,9 +71,19 @@ class BundleError(UserError):
 
 
 class RequestError(UserError):
-    """A request that cannot be answered as it stands."""
+    """A request that cannot be answered as it stands.
+
+    `where` names the part of it that is wrong, such as `filter`; `found` and `expected` are what was there and what
+    could have been. None where the message alone says it.
+    """
 
     exit_code = 5
+
+    def __init__(self, message: str, where: str | None = None, found: Any = None, expected: str | None = None) -> None:
+        self.where = where
+        self.found = found
+        self.expected = expected
+        super().__init__(message)
 
 
 class EnvironmentFault(UserError):

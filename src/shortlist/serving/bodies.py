@@ -51,7 +51,8 @@ class EventBody(BaseModel, Generic[ItemId]):
     type: Whole | Text | bool | None = None
     """Its type, as the log has it, such as view or cart; left out, or one that the log never had: unknown."""
     time: Whole | float | Text | None = None
-    """When it was: in the log's own unit, or text in ISO 8601; left out, at the time of the request."""
+    """When it was: in the log's own unit, or text in ISO 8601; at most a day ahead. Left out: at the time of the
+    request."""
 
     def event(self) -> Event:
         """As the recommender takes it."""

@@ -1,15 +1,16 @@
 """Which raw columns a request may name, and which values JSON may give them.
 
-The recommender refuses unknown names itself; here the refusal also says where in the request the name stands,
-and nothing reaches Arrow that it cannot hold.
+The recommender refuses unknown names and what is no time itself; here the refusal also says where in the request
+they stand, and nothing reaches Arrow that it cannot hold.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from shortlist.bundle.read import Bundle
+from shortlist.bundle.times import seconds_told
 from shortlist.core.suggest import did_you_mean
 from shortlist.schema import Side
 from shortlist.schema.columns import ROW_SIDES
@@ -32,6 +33,7 @@ class RequestColumns:
         self.context = frozenset(own[Side.CONTEXT] | clock)
         self.user_features = frozenset(own[Side.USER] - ids)
         self.rows = frozenset(set().union(*own.values(), clock, ids))
+        self._clock, self._time_unit = roles.timestamp, bundle.schema.time_unit
 
     def of_requests(
         self, values: Sequence[Values | None], known: Iterable[str], where: str
@@ -40,7 +42,12 @@ class RequestColumns:
         told = [of_one for of_one in values if of_one is not None]
         for of_one in told:
             _check(of_one, known, where)
-        return {name: [of_one[name] for of_one in told] for name in told[0]} if told else None
+        if not told:
+            return None
+        columns = {name: [of_one[name] for of_one in told] for name in told[0]}
+        if known is self.context:
+            self._check_times(columns, lambda _: path(where, str(self._clock)))
+        return columns
 
     def of_rows(self, rows: list[Values]) -> dict[str, list[Any]]:
         """Rows as columns; what a row leaves out is null."""
@@ -50,7 +57,14 @@ class RequestColumns:
         if not names:
             expected = ", ".join(sorted(self.rows))
             raise Refusal("rows: no row has a value for any column", "rows", rows, expected)
-        return {name: [row.get(name) for row in rows] for name in names}
+        columns = {name: [row.get(name) for row in rows] for name in names}
+        self._check_times(columns, lambda row: path("rows", row, str(self._clock)))
+        return columns
+
+    def _check_times(self, columns: Mapping[str, Sequence[Any]], where: Callable[[int], str]) -> None:
+        """RequestError for what is no time."""
+        if self._clock is not None and self._clock in columns:
+            seconds_told(columns[self._clock], self._time_unit, where)
 
 
 def _named(*roles: str | None) -> set[str]:

@@ -11,8 +11,9 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from shortlist.bundle.read import Bundle
+from shortlist.bundle.times import seconds_told
 from shortlist.core.errors import RequestError
-from shortlist.features.values import array_of, as_seconds, as_text
+from shortlist.features.values import array_of, as_text
 from shortlist.schema import Schema
 from shortlist.serving.bodies import DOCUMENTED_BODY, ID_TYPES, ItemId, Text, UserId, Whole
 from shortlist.serving.read import path
@@ -83,29 +84,19 @@ def events_body(schema: Schema) -> type[EventsBody[Any, Any]]:
 
 def append(bundle: Bundle, state: State, given: Sequence[UserEventBody[Any, Any]]) -> EventsAnswer:
     """Keep the events of one request; Refusal for one that cannot be, StateFault where the state cannot be written."""
-    seconds = _seconds(bundle, [event.time for event in given])
     types = as_text(array_of([event.type for event in given])).to_pylist()
-    told = zip(given, seconds, types, strict=True)
     try:
+        told = zip(given, _seconds(bundle, [event.time for event in given]), types, strict=True)
         is_new = state.append([StateEvent(e.user_id, e.item, at, kind, e.event_id) for e, at, kind in told])
     except RequestError as error:
-        raise Refusal(str(error), "events") from error
+        raise Refusal.of(error, "events") from error
     unknown = int((bundle.item_vocabulary.rows_of([event.item for event in given]) == 0).sum())
     return EventsAnswer(sum(is_new), len(is_new) - sum(is_new), unknown)
 
 
 def _seconds(bundle: Bundle, times: Sequence[Any]) -> list[int]:
-    """Unix seconds, now where no time is given; Refusal for what is no time."""
-    # Numbers and text are read apart: side by side they would all be text.
-    seconds_n = np.full(len(times), int(time.time()), np.int64)
-    for kinds in ((int, float), (str,)):
-        places = [place for place, given in enumerate(times) if isinstance(given, kinds)]
-        read_n, is_time_n = as_seconds(array_of([times[place] for place in places]), bundle.schema.time_unit)
-        for place, is_time in zip(places, is_time_n.tolist(), strict=True):
-            if not is_time:
-                where = path("events", place, "time")
-                expected = "a number in the log's unit, or text in ISO 8601 such as 2026-11-21T09:30:00Z"
-                raise Refusal(f"{where}: expected {expected}, found {times[place]!r}", where, times[place], expected)
-        seconds_n[places] = read_n
-    seconds: list[int] = seconds_n.tolist()
+    """Unix seconds, now where no time is given; RequestError for what is no time, or lies ahead."""
+    unit = bundle.schema.time_unit
+    read_n, is_told_n = seconds_told(times, unit, lambda place: path("events", place, "time"), is_past=True)
+    seconds: list[int] = np.where(is_told_n, read_n, int(time.time())).tolist()
     return seconds

@@ -10,6 +10,8 @@ import orjson
 from pydantic import ConfigDict
 from starlette.responses import Response
 
+from shortlist.core.errors import RequestError
+
 _LONGEST = 200
 """Characters of a refused value that are sent back."""
 
@@ -52,6 +54,11 @@ class Refusal(Exception):
 
     def __str__(self) -> str:
         return self.message
+
+    @classmethod
+    def of(cls, error: RequestError, part: str = "body") -> Refusal:
+        """The same over HTTP; `part` of the request is wrong where the error names none."""
+        return cls(str(error), error.where or part, error.found, error.expected)
 
     def response(self) -> Response:
         """The answer."""

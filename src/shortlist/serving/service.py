@@ -9,7 +9,9 @@ from functools import cached_property
 from typing import TypeVar
 
 from shortlist.bundle.about_user import AboutUser, about_user
+from shortlist.bundle.past_events import Event
 from shortlist.bundle.recommender import Recommendation, Recommender
+from shortlist.bundle.times import seconds_told
 from shortlist.core.errors import RequestError
 from shortlist.core.version import __version__
 from shortlist.funnel.stopwatch import Stopwatch
@@ -20,6 +22,7 @@ from shortlist.serving.columns import RequestColumns
 from shortlist.serving.events import EventsAnswer, EventsBody, append, events_body
 from shortlist.serving.examples import Examples
 from shortlist.serving.orders import version_of
+from shortlist.serving.read import path
 from shortlist.serving.refusal import Refusal
 
 T = TypeVar("T")
@@ -50,7 +53,7 @@ class Service:
                 [body.user_id for body in bodies],
                 first.n,
                 first.exclude_seen,
-                history=_lists(body.events() for body in bodies),
+                history=_lists(self._events(body) for body in bodies),
                 context=self._context(bodies),
                 user_features=self._user_features(bodies),
                 exclude=_lists(body.exclude for body in bodies),
@@ -62,7 +65,7 @@ class Service:
                 watch=watch,
             )
         except RequestError as error:
-            raise Refusal(str(error)) from error
+            raise Refusal.of(error) from error
         return [
             ItemsAnswer(of_one, is_known, self.label, watch.fallback, propensity=_propensity(of_one))
             for of_one, is_known in zip(items, self._know([body.user_id for body in bodies]), strict=True)
@@ -80,13 +83,13 @@ class Service:
             items = self.recommender.rank(
                 body.user_id,
                 body.candidates or [],
-                history=body.events() or [],
+                history=self._events(body) or [],
                 context=self._context([body]),
                 user_features=self._user_features([body]),
             )
             watch.passed("ranking")
         except RequestError as error:
-            raise Refusal(str(error)) from error
+            raise Refusal.of(error) from error
         return ItemsAnswer(items, self._know([body.user_id])[0], self.label)
 
     def events(self, body: EventsBody[UserId, ItemId]) -> EventsAnswer:
@@ -109,7 +112,7 @@ class Service:
         try:
             return SimilarAnswer(self.recommender.similar([item], n)[0], self.label)
         except RequestError as error:
-            raise Refusal(str(error)) from error
+            raise Refusal.of(error) from error
 
     def _predicted(self, rows: Mapping[str, Sequence[object]]) -> dict[str, list[float] | list[dict[str, float]]]:
         predicted = {name: values.tolist() for name, values in self.recommender.predict_rows(rows).items()}
@@ -144,6 +147,14 @@ class Service:
             self.recommend([self.recommend_body.model_validate(values)])
         for values in self.examples.rank.values():
             self.rank(self.rank_body.model_validate(values))
+
+    def _events(self, body: RecommendBody[UserId, ItemId] | RankBody[UserId, ItemId]) -> list[Event | int | str] | None:
+        """The history as the recommender takes it; RequestError, which says where in the body, for what is no time."""
+        events = body.events()
+        times = [given.time if isinstance(given, Event) else None for given in events or ()]
+        unit = self.recommender.bundle.schema.time_unit
+        seconds_told(times, unit, lambda place: path("history", place, "time"), is_past=True)
+        return events
 
     def _context(
         self, bodies: Sequence[RecommendBody[UserId, ItemId] | RankBody[UserId, ItemId]]
