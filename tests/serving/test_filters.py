@@ -46,7 +46,9 @@ def test_a_mistake_in_a_filter_is_refused_with_its_place(client: httpx.Client) -
     for text, said in (("prise < 3", "Did you mean `price`?"), ("price <", "found the end"), ("x" * 2001, "2000")):
         response = client.post("/v1/recommend", json={"user_id": KNOWN, "filter": text})
         assert response.status_code == 422
-        assert said in response.json()["error"]["message"]
+        error = response.json()["error"]
+        assert said in error["message"]
+        assert (error["where"], error["found"][:6]) == ("filter", text[:6])
     for field, value in (("diversity", 1.1), ("diversity", "much"), ("explain", 1), ("seed", -1)):
         response = client.post("/v1/recommend", json={"user_id": KNOWN, field: value})
         assert response.status_code == 422

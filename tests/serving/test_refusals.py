@@ -53,6 +53,9 @@ def test_what_is_no_json_object(client: httpx.Client, content: bytes | str, said
         ({"history": ["good-01", 2]}, "history[1]", "text"),
         ({"history": [{"item": 2}]}, "history[0].item", "text"),
         ({"history": ["good-01", {"type": "view"}]}, "history[1].item", "a value"),
+        ({"history": [{"item": "good-01", "time": {"a": 1}}]}, "history[0].time", "an integer or a number or text"),
+        ({"history": [{"item": "good-01", "type": []}]}, "history[0].type", "an integer or text or true or false"),
+        ({"history": [{"item": "good-01", "float": 1}]}, "history[0].float", "item, type, time"),
         ({"history": [{"item": "good-01", "kind": "view"}]}, "history[0].kind", "item, type, time"),
         ({"history": ["x"] * 10_001}, "history", "at most 10000 of them"),
         ({"exclude": ["x" * 1001]}, "exclude[0]", "text of at most 1000 characters"),
@@ -77,6 +80,23 @@ def test_a_wrong_value_is_named(client: httpx.Client, body: dict[str, Any], wher
     assert error["where"] == where
     assert error["expected"].startswith(expected)
     assert where.rpartition(".")[2] in error["message"]
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ({"history": [{}]}, "history[0].item is missing"),
+        ({"history": [{"item": 2, "time": {}}]}, "history[0].item: expected text, found 2 (1 more like it)"),
+    ],
+)
+def test_the_first_problem_is_said_and_the_others_are_counted(
+    client: httpx.Client, body: dict[str, Any], message: str
+) -> None:
+    assert refused(client, 422, json.dumps(body))["message"] == message
+
+
+def test_a_field_that_is_missing_was_not_found(client: httpx.Client) -> None:
+    assert refused(client, 422, '{"history": [{"type": "view"}]}')["found"] is None
 
 
 def test_what_was_found_comes_back_short(client: httpx.Client) -> None:

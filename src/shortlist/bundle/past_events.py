@@ -97,7 +97,9 @@ def type_rows(bundle: Bundle, types: Sequence[Any]) -> Ints | None:
             if given is not None:
                 raise RequestError(
                     f"history: an event has the type {given!r}, and this bundle's recipe names no schema.event: leave "
-                    "the types out"
+                    "the types out",
+                    "history",
+                    given,
                 )
         return None
     column = bundle.recipe.schema_.event

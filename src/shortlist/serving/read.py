@@ -28,6 +28,7 @@ _EXPECTED = {
     "bool_type": "true or false",
     "list_type": "a list",
     "missing": "a value",
+    "float_type": "a number",
     "dict_type": "an object",
 }
 """By pydantic's type of error."""
@@ -78,17 +79,31 @@ def path(*parts: str | int) -> str:
 
 def _refusal(body: type[BaseModel], problems: Sequence[ErrorDetails]) -> Refusal:
     """The first problem; how many others there are is said with it."""
-    first = problems[0]
-    where = path(*first["loc"])
-    more = f" ({len(problems) - 1} more like it)" if len(problems) > 1 else ""
+    by_place: dict[tuple[int | str, ...], list[ErrorDetails]] = {}
+    for problem in problems:
+        by_place.setdefault(_place(body, problem), []).append(problem)
+    place, of_first = next(iter(by_place.items()))
+    first, where = of_first[0], path(*place)
+    more = f" ({len(by_place) - 1} more like it)" if len(by_place) > 1 else ""
     if first["type"] == "extra_forbidden":
         name = str(shown(first["loc"][-1]))
         fields = _model_at(body, first["loc"][:-1]).model_fields
         hint = did_you_mean(name, fields)
         expected = ", ".join(fields)
         return Refusal(f"no such field `{name}`.{hint}{more}", where, first["input"], expected)
-    expected, found = _expected(first), shown(first["input"])
+    expected = " or ".join(dict.fromkeys(map(_expected, of_first)))
+    if first["type"] == "missing":
+        return Refusal(f"{where} is missing{more}", where, None, expected)
+    found = shown(first["input"])
     return Refusal(f"{where}: expected {expected}, found {found!r}{more}", where, first["input"], expected)
+
+
+def _place(body: type[BaseModel], problem: ErrorDetails) -> tuple[int | str, ...]:
+    """Where the problem is; of a value that may be of several types pydantic names each as if it were a field."""
+    *outer, last = problem["loc"] or ("",)
+    if isinstance(last, int) or problem["type"] == "extra_forbidden" or last in _model_at(body, outer).model_fields:
+        return problem["loc"]
+    return tuple(outer)
 
 
 def _model_at(body: type[BaseModel], place: Sequence[int | str]) -> type[BaseModel]:

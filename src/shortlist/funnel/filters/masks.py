@@ -54,7 +54,9 @@ class Masks:
         if self.columns is None:
             raise RequestError(
                 "filter: this bundle has no columns of its items to filter by. It was exported by an older version, or "
-                "its recipe names no table in data.items: export it again with: shortlist run"
+                "its recipe names no table in data.items: export it again with: shortlist run",
+                "filter",
+                text,
             )
         kept_I = kept(predicate, self.columns, text)
         kept_I[:1] = False

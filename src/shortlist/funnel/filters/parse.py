@@ -36,7 +36,8 @@ _SIGNS = frozenset({"=", "!=", "<", "<=", ">", ">="})
 def parse(text: str) -> Predicate:
     """The predicate that `text` says; RequestError points at what is wrong."""
     if len(text) > MOST_CHARACTERS:
-        raise RequestError(f"filter: expected at most {MOST_CHARACTERS:,} characters, found {len(text):,}")
+        expected = f"at most {MOST_CHARACTERS:,} characters"
+        raise RequestError(f"filter: expected {expected}, found {len(text):,}", "filter", text, expected)
     return _Parser(text).whole()
 
 

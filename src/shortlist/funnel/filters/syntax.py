@@ -105,4 +105,4 @@ def names(predicate: Predicate) -> Iterator[str]:
 def refused(text: str, at: int, why: str) -> RequestError:
     """An error that points at a place of the filter."""
     around = f"{text[max(at - 40, 0) : at]} >>> {text[at : at + 40]}".strip()
-    return RequestError(f"filter, character {at + 1}: {why}   {around}")
+    return RequestError(f"filter, character {at + 1}: {why}   {around}", "filter", text)
