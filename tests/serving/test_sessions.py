@@ -102,6 +102,23 @@ def test_the_last_event_and_its_type_say_what_comes_next(visitors: httpx.Client,
         assert answered(visitors, {"item": good(place - 1), "type": "view"}, last)[0] == good(place + STEP[what])
 
 
+def test_the_first_example_is_a_session_that_nobody_knows(visitors: httpx.Client) -> None:
+    page = visitors.get("/openapi.json").json()["paths"]["/v1/recommend"]["post"]["requestBody"]
+    examples = [example["value"] for example in page["content"]["application/json"]["examples"].values()]
+
+    assert [("history" in example, "user_id" in example) for example in examples[:2]] == [(True, False), (False, True)]
+
+
+@pytest.mark.parametrize(
+    ("route", "body"),
+    [("recommend", {"session_id": "v1"}), ("events", {"events": [{"session_id": "v1", "user_id": "v1", "item": "a"}]})],
+)
+def test_who_names_a_session_is_told_by_what(visitors: httpx.Client, route: str, body: dict[str, Any]) -> None:
+    error = visitors.post(f"/v1/{route}", json=body).json()["error"]
+
+    assert error["message"].startswith("no such field `session_id`. `user_id` names a session")
+
+
 def test_a_session_without_events_and_one_of_unknown_types_are_answered(visitors: httpx.Client) -> None:
     whole = {good(place) for place in range(ITEMS)}
 

@@ -30,10 +30,13 @@ class Examples:
         user, items = _typical_user(bundle), popular_items(bundle, 5)
         context = sample_values(bundle, Side.CONTEXT)
         visitor = {"history": items[:2], **({"context": context} if context else {}), "n": 5}
+        known = {"a known user": {**user, "n": 5}} if user else {}
+        somebody = {"a visitor with a history": visitor}
+        # Who asks is hardly ever a session of the log: that of another visit is new.
+        of_sessions = bundle.recipe.schema_.session_id is not None
         return cls(
             {
-                **({"a known user": {**user, "n": 5}} if user else {}),
-                "a visitor with a history": visitor,
+                **(somebody | known if of_sessions else known | somebody),
                 **_filtered(bundle, user),
                 "a choice of candidates": {**user, "candidates": items, "n": 3, "exclude_seen": False},
             },

@@ -32,6 +32,7 @@ _EXPECTED = {
     "dict_type": "an object",
 }
 """By pydantic's type of error."""
+_SESSION = " `user_id` names a session, where a log of sessions made the bundle."
 
 Body = TypeVar("Body", bound=BaseModel)
 
@@ -88,7 +89,7 @@ def _refusal(body: type[BaseModel], problems: Sequence[ErrorDetails]) -> Refusal
     if first["type"] == "extra_forbidden":
         name = str(shown(first["loc"][-1]))
         fields = _model_at(body, first["loc"][:-1]).model_fields
-        hint = did_you_mean(name, fields)
+        hint = _SESSION if name == "session_id" and "user_id" in fields else did_you_mean(name, fields)
         expected = ", ".join(fields)
         return Refusal(f"no such field `{name}`.{hint}{more}", where, first["input"], expected)
     expected = " or ".join(dict.fromkeys(map(_expected, of_first)))
