@@ -223,6 +223,30 @@ def test_sessions_take_the_place_of_users_and_the_strongest_event_is_the_target(
     assert "session_id -> session, in the place of a user (30)" in said(proposal)
 
 
+@pytest.mark.parametrize("hints", [None, Hints(target='event == "buy"')])
+@pytest.mark.parametrize("timed", [True, False])
+def test_one_kind_of_event_among_others_may_be_of_an_item_seen_before(
+    hints: Hints | None, timed: bool, tmp_path: Path
+) -> None:
+    """A purchase comes after a view of the same item: leaving out what was seen would leave nothing relevant."""
+    log = events(event=["view", "buy"] * 100)
+    proposal, recipe = proposed(tmp_path, hints, log=log if timed else {n: log[n] for n in log if n != "ts"})
+
+    assert not recipe.funnel.exclude_seen
+    wanted = "wanted" if hints else "purchase"
+    assert f"# Here: before `{wanted}` there are mostly events of other kinds with the same item" in proposal.text
+
+
+@pytest.mark.parametrize(
+    "column", [{}, {"event": ["view", "scroll"] * 100}, {"rating": [1, 5] * 100}, {"click": [0, 1] * 100}]
+)
+def test_elsewhere_what_was_seen_is_left_out_by_default(column: dict[str, Sequence[Any]], tmp_path: Path) -> None:
+    proposal, recipe = proposed(tmp_path, log={**events(), **column})
+
+    assert recipe.funnel.exclude_seen
+    assert "# exclude_seen = true" in proposal.text
+
+
 def test_what_is_offered_in_comments_can_be_taken_up(tmp_path: Path) -> None:
     types = ["view", "view", "add_to_cart", "Purchase"]
 

@@ -18,6 +18,7 @@ from shortlist.tables.propose.offered import Offered
 from shortlist.tables.propose.roles import Roles
 from shortlist.tables.propose.targets import Targets
 from shortlist.tables.propose.toml import aligned, chosen, documented, key, offered, remark, value
+from shortlist.tables.propose.words import Part
 
 _HEAD = """\
 # A recipe that runs as it is: `shortlist run`. It was proposed by `shortlist init` from a look at the tables.
@@ -164,8 +165,17 @@ def _rest(parts: Parts) -> list[str]:
     lines = ["[compute]", *documented(Compute, "threads"), "# threads = 2", *offered(Compute, "device")]
     if parts.roles.user_id is None:
         return lines
-    funnel = ["[funnel]", *offered(Funnel, "candidates", "exclude_seen", "retrieval_weight")]
+    funnel = ["[funnel]", *offered(Funnel, "candidates"), *_seen(parts), *offered(Funnel, "retrieval_weight")]
     return [*funnel, "", "[evaluation]", *offered(Evaluation, "metrics"), *_sample(), "", *lines]
+
+
+def _seen(parts: Parts) -> list[str]:
+    """Where one kind of event is wanted among others, those mostly come before it, with the same item."""
+    if parts.targets.kind == "label" or not parts.targets.columns & set(parts.roles.log.named(Part.EVENT)):
+        return offered(Funnel, "exclude_seen")
+    wanted = parts.targets.chosen[0].name
+    why = f"Here: before `{wanted}` there are mostly events of other kinds with the same item: true would leave it out."
+    return [*documented(Funnel, "exclude_seen"), *remark(why), "exclude_seen = false"]
 
 
 def _sample() -> list[str]:
