@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -103,13 +103,21 @@ def test_a_log_of_single_events_is_told_what_can_help(tmp_path: Path, ranking: s
     assert "make split.valid larger" not in str(raised.value)
 
 
-def test_sessions_of_one_item_again_and_again_are_told_that_it_was_seen(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("requests", "again"), [("event", 8), ("user", 10)])
+def test_where_seen_items_leave_nothing_to_ask_for_they_are_the_remedy(
+    requests: Literal["user", "event"], again: int, tmp_path: Path
+) -> None:
+    """Sessions of one item again and again; and one user who has all of them, and had all seven items in training."""
     visits = {**LOG, "item": [n // LENGTH % 7 for n in range(SESSIONS * LENGTH)]}
-    data, recipe = prepared(tmp_path, visits), parse_recipe(RECIPE)
-    held_out = hold_out(data, Split.VALID, exclude_seen=True, requests="event")
+    if requests == "user":
+        visits["visit"] = ["other" if n < LENGTH else "one" for n in range(SESSIONS * LENGTH)]
+    data, recipe = prepared(tmp_path, visits), parse_recipe(RECIPE, overrides=[f'split.requests="{requests}"'])
+    held_out, with_seen = (hold_out(data, Split.VALID, seen, requests=requests) for seen in (True, False))
 
-    with pytest.raises(DataError, match=r"before it \(but 8 of items seen before, which funnel\.exclude_seen leaves"):
+    check_validation(with_seen, recipe)
+    with pytest.raises(DataError, match=f"out {again}, of items .* Set funnel.exclude_seen = false to") as raised:
         check_validation(held_out, recipe)
+    assert 'requests = "user"' not in str(raised.value)
 
 
 @pytest.mark.parametrize(

@@ -112,15 +112,19 @@ def check_validation(held_out: HeldOut, recipe: Recipe) -> None:
     """DataError, with what helps, where the recipe's validation split leaves nobody to ask for."""
     if len(held_out):
         return
+    alone = f"split.valid = 0{' and no [ranking]' if recipe.ranking else ''} to train without validation"
+    if held_out.repeats:
+        raise DataError(
+            "the validation split has no relevant event to ask for: funnel.exclude_seen leaves out "
+            f"{held_out.repeats:,}, of items that the same user or session had seen. Set funnel.exclude_seen = false "
+            f"to ask for those too, or {alone}"
+        )
     if recipe.split.requests == "user":
         raise DataError("no user has a relevant event in the validation split: make split.valid larger")
-    repeats = held_out.repeats
-    seen = f" (but {repeats:,} of items seen before, which funnel.exclude_seen leaves out)" if repeats else ""
     raise DataError(
         "no held-out event of the validation split is relevant and has another of the same user or session before "
-        f'it{seen}, and split.requests = "event" asks for such events alone. Set split.requests = "user" to ask for '
-        f"first events too, or split.valid = 0{' and no [ranking]' if recipe.ranking else ''} to train without "
-        "validation"
+        'it, and split.requests = "event" asks for such events alone. Set split.requests = "user" to ask for first '
+        f"events too, or {alone}"
     )
 
 
