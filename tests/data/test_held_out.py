@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
 from shortlist.data.event_shard import EventShard
-from shortlist.data.held_out import HeldOut, hold_out
+from shortlist.data.held_out import HeldOut, hold_out, seen_note
 from shortlist.data.prepared import Prepared
 from shortlist.features.past import Events
 from shortlist.features.rows import RaggedBag
@@ -148,6 +149,24 @@ def test_a_sample_of_events_is_fixed_by_the_seed(data: Prepared) -> None:
     assert len(some) == 5
     assert some.row_U.tolist() == again.row_U.tolist()
     assert len(hold_out(data, Split.TEST, False, max_users=5, seed=4, requests="event").history.counts()) == 5
+
+
+@pytest.mark.parametrize("requests", ["user", "event"])
+def test_it_is_said_where_most_of_what_is_wanted_was_seen(requests: Literal["user", "event"], tmp_path: Path) -> None:
+    """Two users have the item 1 again, one of them twice; nobody had the item 2; the rest is not relevant."""
+    bought = [toy.Event(user, item, 10 * user + item, Split.TRAIN) for user in (1, 2, 3) for item in (1, 3)]
+    again = [toy.Event(user, 1, at, Split.TEST) for user, at in ((1, 100), (1, 101), (2, 102))]
+    other = [toy.Event(1, 2, 103, Split.TEST), *(toy.Event(3, 1, at, Split.TEST, 0.0) for at in (104, 105))]
+    fresh = [toy.Event(user, 2, 110, Split.TEST) for user in (2, 3)]
+    asked = {"retrieval": {}, "split": {"requests": requests}}
+    recipe = toy.recipe(**asked)
+    most = toy.prepared(tmp_path / "most", bought + again + other, 3, 3)
+    half = toy.prepared(tmp_path / "half", bought + again + other + fresh, 3, 3)
+
+    assert (seen_note(most, recipe) or "").startswith("3 of 4 relevant test events are of items that the same user")
+    assert seen_note(half, recipe) is None
+    assert seen_note(most, toy.recipe(**asked, funnel={"exclude_seen": False})) is None
+    assert seen_note(most, toy.recipe(ranking={})) is None, "rows are ranked, and no list leaves out any"
 
 
 def test_first_events_of_all_leave_nothing_to_ask(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from shortlist.data.histories import EventsBefore, ItemsBefore, count_before, se
 from shortlist.data.prepared import Prepared
 from shortlist.features.past import Events
 from shortlist.features.rows import Ints, Longs, RaggedBag
-from shortlist.recipe.sections import Recipe
+from shortlist.recipe.sections import Recipe, sources_of
 from shortlist.schema import Split
 
 
@@ -125,6 +125,26 @@ def check_validation(held_out: HeldOut, recipe: Recipe) -> None:
         "no held-out event of the validation split is relevant and has another of the same user or session before "
         'it, and split.requests = "event" asks for such events alone. Set split.requests = "user" to ask for first '
         f"events too, or {alone}"
+    )
+
+
+def seen_note(prepared: Prepared, recipe: Recipe) -> str | None:
+    """For a person, where most of what the test users went on to want is left out for having been seen."""
+    if not (recipe.funnel.exclude_seen and sources_of(recipe)):
+        return None
+    if recipe.split.requests == "event":
+        asked, repeats = _later_relevant_rows(prepared, Split.TEST, unseen=True)
+        relevant = len(asked.row_U) + repeats
+    else:
+        wanted = prepared.items_of_users(Split.TEST, relevant_only=True)
+        users = np.flatnonzero(wanted.counts()).astype(np.int32)
+        seen = prepared.events_of_users(Split.TRAIN, Split.VALID, users=users).items
+        relevant, repeats = len(wanted.values), _distinct(wanted.rows(users), seen)[1]
+    if 2 * repeats <= relevant:
+        return None
+    return (
+        f"{repeats:,} of {relevant:,} relevant test events are of items that the same user or session had seen: "
+        "neither listed nor measured, unless funnel.exclude_seen = false"
     )
 
 

@@ -38,6 +38,7 @@ from shortlist.core.profile import span
 from shortlist.core.progress import Overheard, Reporter, Silent
 from shortlist.core.threads import cpu_threads
 from shortlist.core.version import __version__
+from shortlist.data.held_out import seen_note
 from shortlist.data.prepare import prepare
 from shortlist.data.prepared import Prepared
 from shortlist.evaluation.calibrate import choose_calibrations
@@ -178,6 +179,8 @@ class Run:
         """Tables to shards."""
         prepare(self.recipe, self.folder / "prepared", self.reporter, fingerprint=self.fingerprint_of("prepare"))
         self.__dict__.pop("prepared", None)
+        if note := seen_note(self.prepared, self.recipe):
+            self.reporter.say("prepare", note)
 
     def _train(self, stage: Stage) -> None:
         """Train one stage into its folder, whole or not at all, going on from what a killed process has saved of it."""
