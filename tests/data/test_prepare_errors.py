@@ -95,6 +95,15 @@ def test_a_missing_file_says_what_is_there(tmp_path: Path) -> None:
     _refused(tmp_path, DataError, r"holds items\.parquet, log\.parquet.*Did you mean `items\.parquet`", recipe=recipe)
 
 
+def test_text_that_is_to_be_a_number(tmp_path: Path) -> None:
+    """In an item's table and in the log, of which the feature names the column."""
+    words = {**ITEMS, "price": ["free"] * 8}
+    _refused(tmp_path, DataError, r"features\.item\.price: .* of items\.parquet, found none .*'free'", items=words)
+    recipe = RECIPE.replace("[compute]", '[features.context]\nplace = {kind = "numeric", column = "page"}\n[compute]')
+    log = {**LOG, "page": ["home"] * 40}
+    _refused(tmp_path, DataError, r"features\.context\.place: .* `page` of log\.parquet", recipe=recipe, log=log)
+
+
 def test_the_same_item_twice(tmp_path: Path) -> None:
     items = {"item": [1, 2, 2], "price": [1.0, 2.0, 3.0]}
     _refused(tmp_path, DataError, r"items\.parquet: expected one row .*found 1 keys .*2 \(2 rows\)", items=items)

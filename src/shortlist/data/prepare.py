@@ -29,7 +29,7 @@ from shortlist.features.encoder import Encoder, stack, vocabulary_path
 from shortlist.features.entity_id import EntityId
 from shortlist.features.past import age_column
 from shortlist.features.vocabulary import Vocabulary
-from shortlist.recipe.features import Categorical, Feature
+from shortlist.recipe.features import Categorical, Feature, Numeric
 from shortlist.recipe.sections import Recipe
 from shortlist.schema import Schema, Side, Split, Target
 from shortlist.tables.audit import Audit
@@ -40,6 +40,7 @@ from shortlist.tables.ids import id_key, id_type
 from shortlist.tables.names import ITEM, KEY, SPLIT, TIME, USER
 from shortlist.tables.splits import Held, check_split, hold_out
 from shortlist.tables.times import unit_of
+from shortlist.tables.unread import audit_numbers
 
 _KEYS = {Side.USER: USER, Side.ITEM: ITEM}
 _SILENT = Silent()
@@ -81,6 +82,7 @@ class _Stage:
         tables = read_tables(self.engine, self.recipe)
         features = choose_features(self.engine, tables, self.reporter)
         audit = Audit()
+        self._audit_numbers(tables, features, audit)
         id_types = {str(side): self._id_type(tables, side) for side in _KEYS}
         time_unit = self._time_unit(tables)
         held, targets = self._events(tables, features[Side.CONTEXT], id_types, time_unit, audit)
@@ -122,6 +124,12 @@ class _Stage:
             },
             "audit": audit.to_json(),
         }
+
+    def _audit_numbers(self, tables: Tables, features: Mapping[Side, Chosen], audit: Audit) -> None:
+        for side, table in tables.by_side.items():
+            numeric = {name: spec for name, spec in features[side].items() if isinstance(spec, Numeric)}
+            wanted = {f"features.{side}.{name}": spec.column or name for name, spec in numeric.items()}
+            audit_numbers(self.engine, table, tables.source(side), wanted, audit)
 
     def _id_type(self, tables: Tables, side: Side) -> str:
         """Over the log and the side's own table."""

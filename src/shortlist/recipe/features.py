@@ -33,7 +33,7 @@ class Hashed(_Feature):
 
 
 class Numeric(_Feature):
-    """A number. Missing and non-finite values become the training mean (0 after `standardise` and `log`)."""
+    """A number. Missing, unreadable and non-finite values become the training mean: 0 after `standardise` and `log`."""
 
     kind: Literal["numeric"] = "numeric"
     transform: Literal["standardise", "log", "bucketise", "none"] = "standardise"
