@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -129,7 +130,9 @@ def test_rules_are_changed_without_training_and_the_manifest_stays_right(
     assert shortlist("bundle", "rules", folder).out == "no rules\n"
     said = shortlist("bundle", "rules", folder, "--set", file)
     assert said.code == 0
-    assert said.out.splitlines() == ['filter       not genres has "none"', "diversity    0.25"]
+    *rules, passing = said.out.splitlines()
+    assert rules == ['filter       not genres has "none"', "diversity    0.25"]
+    assert re.fullmatch(r"  filter: (\d+) of \1 items pass", passing)
     assert shortlist("bundle", "verify", folder).code == 0
     told = json.loads(shortlist("bundle", "rules", folder, "--json").out)
     assert (told["settings"]["diversity"], told["intervals"]) == (0.25, [])
@@ -138,3 +141,6 @@ def test_rules_are_changed_without_training_and_the_manifest_stays_right(
     refused = shortlist("bundle", "rules", folder, "--set", file)
     assert refused.code == 2
     assert "Did you mean `genres`?" in refused.err
+    file.write_text('[rules]\nfilter = "genres has \\"none\\""\n')
+    *_, passing = shortlist("bundle", "rules", folder, "--set", file).out.splitlines()
+    assert re.fullmatch(r"  filter: 0 of \d+ items pass: every list is empty", passing)

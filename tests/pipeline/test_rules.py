@@ -47,6 +47,7 @@ def test_rules_come_with_the_bundle_and_filtered_lists_are_full(tmp_path: Path) 
     [
         ('attributes = ["prize"]', "rules.attributes: the item table has no column `prize`. Did you mean `price`?"),
         ('filter = "prize < 3"', "rules.filter: filter, character 1: no column is called `prize`"),
+        ('filter = "price > 1000"', "rules.filter = 'price > 1000': 0 of 6 items pass, and every list would be empty"),
         ("cap = {tags = 1}", "rules.cap: expected a column with one value"),
         ('pin = [{item = "tea", when = "city <"}]', "rules.pin[0].when: filter, character 7"),
     ],

@@ -130,6 +130,11 @@ def standing_mask(masks: Masks, text: str, place: str) -> Bools:
         raise UserError(f"{place}: {error}") from error
 
 
+def passing(kept_I: Bools) -> str:
+    """For a person, how many items the mask of a filter keeps: `0 of 300 items pass`."""
+    return f"{int(kept_I.sum()):,} of {len(kept_I) - 1:,} items pass"
+
+
 def condition(text: str, place: str) -> Callable[[Requests], Bools]:
     """Where a filter holds for what the requests tell; not where they tell nothing, or something else.
 

@@ -99,7 +99,10 @@ def _diff(args: argparse.Namespace) -> None:
 def _rules(args: argparse.Namespace) -> None:
     from shortlist.bundle.change_rules import change_rules
     from shortlist.bundle.manifest import check_manifest
+    from shortlist.bundle.read import Bundle
+    from shortlist.bundle.rulebook import passing, standing_mask
     from shortlist.bundle.rules import BundleRules, read_rules
+    from shortlist.funnel.filters.masks import Masks
 
     folder = Path(args.bundle)
     check_manifest(folder, hashes=False)
@@ -110,6 +113,10 @@ def _rules(args: argparse.Namespace) -> None:
     chosen = rules.settings.model_dump(mode="json", exclude_defaults=True)
     for name, value in chosen.items():
         print(f"{name:<12} {value if isinstance(value, str) else json.dumps(value)}")
+    if rules.settings.filter is not None:
+        masks = Masks(Bundle.open(folder, verify=False).attributes)
+        kept_I = standing_mask(masks, rules.settings.filter, "rules.filter")
+        print(f"  filter: {passing(kept_I)}{'' if kept_I.any() else ': every list is empty'}")
     for interval in rules.intervals:
         due = "" if interval.seconds is None else f", after {interval.seconds / 86_400:.1f} days"
         print(f"  {interval.value}: {interval.users:,} buyers, {interval.again:.0%} of them again{due}")

@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from shortlist.bundle.read import ATTRIBUTES, write_table
-from shortlist.bundle.rulebook import condition, standing_mask
-from shortlist.core.errors import Problem, RecipeError
+from shortlist.bundle.rulebook import condition, passing, standing_mask
+from shortlist.core.errors import Problem, RecipeError, UserError
 from shortlist.core.suggest import did_you_mean
 from shortlist.data.attributes import FILE
 from shortlist.data.prepared import Prepared
@@ -45,11 +45,17 @@ def check_rules(prepared: Prepared, recipe: Recipe) -> None:
     rules = recipe.rules
     if rules == Rules():
         return
-    columns = item_columns(prepared, recipe, rows=1)
+    columns = item_columns(prepared, recipe)
     masks = Masks(columns)
-    filters = {f"rules.boost[{place}].filter": boost.filter for place, boost in enumerate(rules.boost)}
-    for where, text in {**filters, **({"rules.filter": rules.filter} if rules.filter else {})}.items():
-        standing_mask(masks, text, where)
+    for place, boost in enumerate(rules.boost):
+        standing_mask(masks, boost.filter, f"rules.boost[{place}].filter")
+    if rules.filter is not None:
+        kept_I = standing_mask(masks, rules.filter, "rules.filter")
+        if not kept_I.any():
+            raise UserError(
+                f"rules.filter = {rules.filter!r}: {passing(kept_I)}, and every list would be empty. Expected a filter "
+                "that keeps some: compare it with the values of the item table."
+            )
     for place, pin in enumerate(rules.pin):
         condition(pin.when or "told", f"rules.pin[{place}].when")
     for name in rules.cap:
@@ -58,12 +64,11 @@ def check_rules(prepared: Prepared, recipe: Recipe) -> None:
         Codes.of(columns, rules.satisfied.column, "rules.satisfied.column")
 
 
-def item_columns(prepared: Prepared, recipe: Recipe, rows: int | None = None) -> pa.RecordBatch | None:
-    """The columns as the bundle stores them, of the first `rows` or of all; None where there are none."""
+def item_columns(prepared: Prepared, recipe: Recipe) -> pa.RecordBatch | None:
+    """The columns as the bundle stores them; None where there are none."""
     if not (prepared.folder / FILE).is_file():
         return None
     raw, named = read_batch(prepared.folder / FILE), recipe.rules.attributes
-    raw = raw if rows is None else raw.slice(0, rows)
     parts = separators(Encoder.load(prepared.folder / "features", Side.ITEM))
     known = [name for name in raw.schema.names if name != ROW]
     _check(named or (), known)
