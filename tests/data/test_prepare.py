@@ -190,6 +190,7 @@ def test_the_manifest_says_what_was_done(shop: Path) -> None:
         (1, "numbers that are not finite in `price` of items.parquet"),
         (2, "items seen only in validation or test"),
         (3, "items of the log that are not in items.parquet"),
+        (1, "items of items.parquet without a training event"),
     ]
 
 

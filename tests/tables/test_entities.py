@@ -11,7 +11,7 @@ from shortlist.core.errors import DataError
 from shortlist.tables.audit import Audit
 from shortlist.tables.duckdb import DuckDB
 from shortlist.tables.entities import Entities, Found, audit_table, find_entities
-from shortlist.tables.names import KEY, SPLIT, USER, target
+from shortlist.tables.names import ITEM, KEY, SPLIT, USER, target
 
 EVENTS = {
     USER: ["b", "b", "c", "c", "a", "d", "d", "d"],
@@ -46,6 +46,19 @@ def test_their_own_table_adds_those_without_events(engine: DuckDB) -> None:
     assert found.keys.to_pylist() == ["b", "c", "a", "d", "z"]
     assert found.size == 4
     assert "1 users of the log that are not in users.csv: features missing ('c')" in audit.lines()
+
+
+def test_items_that_only_their_table_has_are_noted(engine: DuckDB) -> None:
+    """Lists may hold them; what a user's row stands for is nobody's list."""
+    events = engine.table("events", pa.table(EVENTS).rename_columns([ITEM, SPLIT, target(0)]))
+    table = engine.table("items", pa.table({KEY: ["z", "b", "d", "y", "c", "a", None]}))
+    audit = Audit()
+    find_entities(engine, events, Found("items", ITEM, table, "items.csv"), True, audit)
+    assert audit.lines() == [
+        "1 items seen only in validation or test: unknown to models ('d')",
+        "3 items of items.csv without a training event: may be recommended, by their features alone ('d'; 'y'; 'z')",
+    ]
+    assert not any("without a training event" in line for line in _find(engine, ["z", "b"])[1].lines())
 
 
 def test_a_key_may_not_come_twice(engine: DuckDB) -> None:

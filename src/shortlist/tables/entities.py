@@ -15,7 +15,7 @@ from shortlist.schema import Split
 from shortlist.tables.audit import EXAMPLES, Audit, Finding
 from shortlist.tables.counting import count_where
 from shortlist.tables.engine import Engine
-from shortlist.tables.names import KEY, ROW, SHARD, SPLIT, target
+from shortlist.tables.names import ITEM, KEY, ROW, SHARD, SPLIT, target
 from shortlist.tables.numbers import is_not_finite, rows_where
 
 _TRAIN, _POSITIVE, _LOG, _TABLE = "#train", "#positive", "#log", "#table"
@@ -86,6 +86,9 @@ def find_entities(engine: Engine, events: ibis.Table, found: Found, has_targets:
     if found.table is not None:
         absent = (log > 0) & (table == 0)
         audit.add(_finding(f"{found.what} of the log that are not in {found.source}", keys, absent, "features missing"))
+        if found.column == ITEM:
+            unmet, done = (table > 0) & (train == 0), "may be recommended, by their features alone"
+            audit.add(_finding(f"items of {found.source} without a training event", keys, unmet, done))
     return Entities(keys, train, rows[_POSITIVE].to_numpy(), log)
 
 
