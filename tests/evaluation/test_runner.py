@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from shortlist.data.held_out import hold_out
+from shortlist.evaluation.paired import Contender, Measure, compare
 from shortlist.evaluation.protocol import questions
 from shortlist.evaluation.runner import evaluate
 from shortlist.funnel.sources.towers import TowerSource
@@ -160,3 +161,31 @@ def test_each_event_may_be_asked_for_by_itself(tmp_path: Path) -> None:
     assert (found["protocol"]["requests"], found["protocol"]["users"]) == (3, 2)
     assert found["protocol"]["request"].startswith("at each of the user's test events that others came before")
     assert found["stages"]["funnel"]["recall@2"]["value"] == pytest.approx(2 / 3)
+
+
+def test_each_cutoff_is_measured_on_the_list_that_a_request_for_so_many_gets(funnel: Make) -> None:
+    """With 10 candidates user 1 is shown 11 .. 2 and user 2 10 .. 1; asked for 12 they get 13 .. 2 and 12 .. 1."""
+    funnel_of = {"candidates": 10, "retrieval_weight": 0.0}
+    evaluation = {"metrics": ["recall@2", "recall@10", "recall@12"]}
+    rec, data = funnel(funnel=funnel_of, evaluation=evaluation)
+    metrics = evaluate(rec, data)
+    assert value(metrics, "stages", "funnel", "recall@2") == 0.0
+    assert value(metrics, "stages", "funnel", "recall@10") == pytest.approx((1 / 3 + 0) / 2)
+    assert value(metrics, "stages", "funnel", "recall@12") == pytest.approx((2 / 3 + 1) / 2)
+    assert metrics["found@10"] == pytest.approx((1 / 3 + 0) / 2)
+    assert metrics["protocol"]["candidates"] == 10
+    names = [f"funnel.{name}" for name in evaluation["metrics"]]
+    contender = Contender(rec, data)
+    for one in compare(contender, contender, [Measure.of(name) for name in names], Split.TEST):
+        assert one.first == pytest.approx(value(metrics, "stages", "funnel", one.measure.metric))
+
+
+def test_with_fewer_candidates_than_are_shown_a_shorter_list_is_asked_for_too(funnel: Make) -> None:
+    rec, data = funnel(
+        funnel={"candidates": 1, "retrieval_weight": 0.0}, evaluation={"metrics": ["recall@1", "recall@2"]}
+    )
+    metrics = evaluate(rec, data)
+    # Of one candidate, of two, and of ten: user 1 is shown 2; 3 and 2; 11 .. 2.
+    assert value(metrics, "stages", "funnel", "recall@1") == pytest.approx((1 / 3 + 0) / 2)
+    assert value(metrics, "stages", "funnel", "recall@2") == pytest.approx((1 / 3 + 0) / 2)
+    assert metrics["found@10"] == pytest.approx((1 / 3 + 0) / 2)

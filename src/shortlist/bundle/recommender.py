@@ -237,8 +237,7 @@ class Recommender:
         source = self._source(stages)
         rank = self.ranker if stages == "funnel" else None
         rules = self.rules.stages(k, diversity, seed) if whole else []
-        in_parts = rank is not None or bool(rules) or isinstance(source, Mixture)
-        wide = max(k, candidates or self.bundle.settings.candidates) if in_parts else k
+        wide = max(k, candidates or self.bundle.settings.candidates) if self.pools(stages, bool(rules)) else k
         found = source(requests, min(wide, len(self.bundle.items) - 1))
         if requests.within_I is not None:
             found = filled(found, requests, source, self.popularity, k)
@@ -251,6 +250,14 @@ class Recommender:
         for stage in rules:
             found = stage(requests, found)
         return found.top(k)
+
+    def pools(self, stages: str, ruled: bool) -> bool:
+        """Whether lists are drawn from `funnel.candidates` or more, put in order; else they are the best of one source.
+
+        In the former case a list of more than `funnel.candidates` is drawn from more, and need not begin as a shorter
+        one does. `ruled` says whether rules come after the ranker.
+        """
+        return ruled or isinstance(self._source(stages), Mixture) or (stages == "funnel" and self.ranker is not None)
 
     @staticmethod
     def _ranked(rank: Rank, requests: Requests, found: Candidates, watch: Stopwatch) -> Candidates:

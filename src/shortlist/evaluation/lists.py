@@ -7,8 +7,9 @@ user and a held-out item.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
@@ -55,24 +56,37 @@ class Lists:
     """Kind, at least 1, of the held-out item at that position; 0 where the position holds none."""
     shown_I: Longs
     """How many users have the item among their first SHOWN."""
+    hit_by_cutoff: Mapping[int, Bytes] = field(default_factory=dict)
+    """Of the cut-offs that have lists of their own, the hits in those."""
 
     @classmethod
-    def of(cls, item_UK: Ints, truth: RaggedBag, kind_I: Bytes, positions: int) -> Lists:
-        """One batch of answers held against the truth; a shorter list has no hits past its end."""
-        item_UM = item_UK[:, :positions]
-        place_P = places(truth, item_UM)
-        owner_P, item_P = truth.flat()
-        found_P = place_P < item_UM.shape[1]
-        hit_UM = np.zeros((len(item_UK), positions), np.int8)
-        hit_UM[owner_P[found_P], place_P[found_P]] = kind_I[item_P[found_P]]
+    def of(
+        cls,
+        item_UK: Ints,
+        truth: RaggedBag,
+        kind_I: Bytes,
+        positions: int,
+        item_by_cutoff: Mapping[int, Ints] = MappingProxyType({}),
+    ) -> Lists:
+        """One batch of answers held against the truth; a shorter list has no hits past its end.
+
+        item_by_cutoff: other lists, which the metrics of these cut-offs look at.
+        """
+        own = {k: _hits(item_UK, truth, kind_I, k) for k, item_UK in item_by_cutoff.items()}
         shown = item_UK[:, :SHOWN]
-        return cls(hit_UM, np.bincount(shown[shown > 0], minlength=len(kind_I)))
+        return cls(_hits(item_UK, truth, kind_I, positions), np.bincount(shown[shown > 0], minlength=len(kind_I)), own)
 
     @classmethod
-    def join(cls, parts: Iterable[Lists]) -> Lists:
+    def join(cls, parts: Sequence[Lists]) -> Lists:
         """Batches of users one after another."""
-        hits, shown = zip(*((part.hit_UM, part.shown_I) for part in parts), strict=True)
-        return cls(np.concatenate(hits), np.sum(shown, axis=0))
+        own = {k: np.concatenate([part.hit_by_cutoff[k] for part in parts]) for k in parts[0].hit_by_cutoff}
+        shown_I = np.sum([part.shown_I for part in parts], axis=0)
+        return cls(np.concatenate([part.hit_UM for part in parts]), shown_I, own)
+
+    def hits(self, metric: str, kind: int | None = None) -> Bools:
+        """Where the lists that a metric looks at hold a held-out item, or one of a kind."""
+        hit_UM = self.hit_by_cutoff.get(parse(metric)[1] or 0, self.hit_UM)
+        return hit_UM > 0 if kind is None else hit_UM == kind
 
     def measure(
         self, names: Iterable[str], truth: Truth, users_U: Bools | None = None, kind: int | None = None
@@ -85,9 +99,13 @@ class Lists:
         keep_U = relevant_U > 0 if users_U is None else users_U & (relevant_U > 0)
         if not keep_U.any():
             return {}
-        hit_UM = self.hit_UM[keep_U] > 0 if kind is None else self.hit_UM[keep_U] == kind
         user_U = None if truth.user_U is None else truth.user_U[keep_U]
-        return {name: _mean(name, hit_UM, relevant_U[keep_U], user_U) for name in names}
+        kept = replace(
+            self,
+            hit_UM=self.hit_UM[keep_U],
+            hit_by_cutoff={k: hit_UM[keep_U] for k, hit_UM in self.hit_by_cutoff.items()},
+        )
+        return {name: _mean(name, kept.hits(name, kind), relevant_U[keep_U], user_U) for name in names}
 
     def coverage(self, catalogue: int) -> float:
         """Share of the catalogue that stands among anybody's first SHOWN."""
@@ -113,6 +131,16 @@ def list_metrics(names: Iterable[str]) -> tuple[str, ...]:
 def deepest(names: Iterable[str]) -> int:
     """How many list positions the metrics, or what is shown, look at."""
     return max([SHOWN, *(parse(name)[1] or 0 for name in names)])
+
+
+def _hits(item_UK: Ints, truth: RaggedBag, kind_I: Bytes, positions: int) -> Bytes:
+    item_UM = item_UK[:, :positions]
+    place_P = places(truth, item_UM)
+    owner_P, item_P = truth.flat()
+    found_P = place_P < item_UM.shape[1]
+    hit_UM = np.zeros((len(item_UK), positions), np.int8)
+    hit_UM[owner_P[found_P], place_P[found_P]] = kind_I[item_P[found_P]]
+    return hit_UM
 
 
 def _mean(name: str, hit_UM: Bools, relevant_U: Longs, user_U: Ints | None) -> Estimate:

@@ -26,7 +26,7 @@ from shortlist.data.held_out import HeldOut, hold_out
 from shortlist.data.prepared import Prepared
 from shortlist.evaluation import ranking
 from shortlist.evaluation.lists import Lists, Truth, deepest, list_metrics
-from shortlist.evaluation.protocol import check_same_data, questions
+from shortlist.evaluation.protocol import Lengths, check_same_data, questions
 from shortlist.evaluation.slices import kinds_of_items
 from shortlist.evaluation.tasks import Task, measure
 from shortlist.features.rows import Floats
@@ -189,13 +189,14 @@ def _values_of_users(contender: Contender, measures: Sequence[Measure], split: S
     positions = deepest(measure.metric for measure in measures)
     kind_I = kinds_of_items(prepared.item_train_count)
     parts: dict[str, list[Lists]] = {measure.stage: [] for measure in measures}
+    lengths = {s: Lengths.of(recommender, s, [m.metric for m in measures if m.stage == s]) for s in parts}
     with reporter.bar("compare", len(users), "users") as advance:
         for batch in questions(prepared, users):
             for stage, lists in parts.items():
-                item_UK = recommender.run(batch.requests, positions, stage).item_UK
-                lists.append(Lists.of(item_UK, batch.truth, kind_I, positions))
+                answer = lengths[stage].ask(recommender, batch.requests)
+                lists.append(answer.lists(batch.truth, kind_I, positions))
             advance(len(batch.place_U), split.name.lower())
-    hits = {stage: Lists.join(lists).hit_UM > 0 for stage, lists in parts.items()}
+    found = {stage: Lists.join(lists) for stage, lists in parts.items()}
     relevant_U = Truth.of(users.truth, kind_I).relevant_U
     key_U = prepared.user_keys.take(users.user_U).to_numpy(zero_copy_only=False)
     order_U = np.argsort(key_U, kind="stable")
@@ -203,7 +204,10 @@ def _values_of_users(contender: Contender, measures: Sequence[Measure], split: S
         key_U[order_U],
         relevant_U[order_U],
         _truth_keys(prepared, users, order_U),
-        {measure: _of_users(measure, hits[measure.stage], relevant_U)[order_U] for measure in measures},
+        {
+            measure: _of_users(measure, found[measure.stage].hits(measure.metric), relevant_U)[order_U]
+            for measure in measures
+        },
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -12,9 +12,11 @@ from shortlist.bundle.recommender import Recommender
 from shortlist.core.errors import BundleError
 from shortlist.data.held_out import HeldOut
 from shortlist.data.prepared import Prepared
-from shortlist.features.rows import Longs, RaggedBag
+from shortlist.evaluation.lists import SHOWN, Bytes, Lists, deepest
+from shortlist.features.rows import Ints, Longs, RaggedBag
 from shortlist.funnel.columns import Requests
 from shortlist.funnel.moments import requests_of
+from shortlist.metrics._names import parse
 from shortlist.schema import Split
 
 BATCH = 512
@@ -39,6 +41,47 @@ def questions(prepared: Prepared, users: HeldOut, size: int = BATCH) -> Iterator
     """
     for place_U, requests in requests_of(prepared, users, size):
         yield Questions(place_U, requests, users.truth.rows(place_U))
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What one stage answered to some of the users."""
+
+    item_UK: Ints
+    """The list that most cut-offs look at, whole."""
+    item_by_cutoff: Mapping[int, Ints]
+    """Those of the cut-offs that have lists of their own."""
+
+    def lists(self, truth: RaggedBag, kind_I: Bytes, positions: int) -> Lists:
+        """Held against the truth."""
+        return Lists.of(self.item_UK, truth, kind_I, positions, self.item_by_cutoff)
+
+
+@dataclass(frozen=True, slots=True)
+class Lengths:
+    """How many items a stage is asked for, so that each cut-off looks at the list that a request for so many gets."""
+
+    stage: str
+    common: int
+    """Of the list that most cut-offs look at."""
+    own: tuple[int, ...]
+    """Cut-offs whose lists are made from another number of candidates."""
+
+    @classmethod
+    def of(cls, recommender: Recommender, stage: str, metrics: Iterable[str]) -> Lengths:
+        """Those of a stage whose lists are measured by `metrics`, all of which have a cut-off."""
+        metrics = tuple(metrics)
+        if not recommender.pools(stage, stage == "funnel" and recommender.rules.reorder):
+            return cls(stage, deepest(metrics), ())
+        candidates = recommender.bundle.settings.candidates
+        common = max(candidates, SHOWN)
+        cutoffs = {parse(name)[1] or 0 for name in metrics}
+        return cls(stage, common, tuple(sorted(k for k in cutoffs if max(k, candidates) != common)))
+
+    def ask(self, recommender: Recommender, requests: Requests) -> Answer:
+        """The stage's answer to these requests."""
+        own = {k: recommender.run(requests, k, self.stage).item_UK for k in self.own}
+        return Answer(recommender.run(requests, self.common, self.stage).item_UK, own)
 
 
 def check_same_data(recommender: Recommender, prepared: Prepared) -> None:

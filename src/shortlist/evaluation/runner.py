@@ -6,6 +6,7 @@ Legend: U users, K candidates, S fates.
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +21,7 @@ from shortlist.data.prepared import Prepared
 from shortlist.evaluation import lost, ranking
 from shortlist.evaluation.lists import SHOWN, Lists, Truth, deepest, list_metrics
 from shortlist.evaluation.popularity import by_popularity
-from shortlist.evaluation.protocol import Questions, check_same_data, described, questions
+from shortlist.evaluation.protocol import Answer, Lengths, Questions, check_same_data, described, questions
 from shortlist.evaluation.slices import kinds_of_items, slices
 from shortlist.evaluation.table import results_table
 from shortlist.evaluation.tasks import measure, reliabilities
@@ -116,8 +117,8 @@ def _measure_lists(
     seen, most = recipe.funnel.exclude_seen, settings.max_users
     users = hold_out(prepared, split, seen, most, recipe.seed, recipe.split.requests)
     metrics = list_metrics(settings.metrics)
-    run = _Run.of(recommender, prepared, deepest(metrics))
-    result["protocol"] |= described(recommender, prepared, users, split, run.depth)
+    run = _Run.of(recommender, prepared, metrics)
+    result["protocol"] |= described(recommender, prepared, users, split, run.lengths["funnel"].common)
     result["protocol"]["sample_of_users"] = settings.max_users
     if len(users) == 0:
         return
@@ -142,30 +143,28 @@ class _Run:
     recommender: Recommender
     kind_I: npt.NDArray[np.int8]
     catalogue_I: npt.NDArray[np.bool_]
-    stages: tuple[str, ...]
+    lengths: Mapping[str, Lengths]
+    """By stage."""
     positions: int
     """List positions that metrics look at."""
-    depth: int
-    """Candidates of the funnel."""
     unranked: bool
     """Whether the funnel's list is that of its one source, and no longer one has to be asked for."""
     exact: Source | None
     """Retrieval without what an index loses; None where no index loses anything."""
 
     @classmethod
-    def of(cls, recommender: Recommender, prepared: Prepared, positions: int) -> _Run:
+    def of(cls, recommender: Recommender, prepared: Prepared, metrics: Sequence[str]) -> _Run:
         retrieval, sources, bundle = recommender.retrieval, recommender.sources, recommender.bundle
         # Of several sources each one's own lists are measured too, beside those of all together.
         alone = [source.name for source in sources] if len(sources) > 1 else []
+        stages = ("popularity", *alone, *(["retrieval"] if retrieval else []), "funnel")
         exact = retrieval.exact() if retrieval else None
         return cls(
             recommender=recommender,
             kind_I=kinds_of_items(prepared.item_train_count),
             catalogue_I=bundle.eligible_I,
-            stages=("popularity", *alone, *(["retrieval"] if retrieval else []), "funnel"),
-            positions=positions,
-            # Nobody looks further than a list without a ranker that would reorder it.
-            depth=max(bundle.settings.candidates, positions) if recommender.ranker else positions,
+            lengths={stage: Lengths.of(recommender, stage, metrics) for stage in stages},
+            positions=deepest(metrics),
             unranked=recommender.ranker is None and not alone and not recommender.rules.reorder,
             exact=None if exact is retrieval else exact,
         )
@@ -174,27 +173,24 @@ class _Run:
         self, prepared: Prepared, users: HeldOut, reporter: Reporter
     ) -> tuple[dict[str, Lists], npt.NDArray[np.float64]]:
         """Every stage's lists, and share_US of each user's held-out items by fate."""
-        parts: dict[str, list[Lists]] = {stage: [] for stage in self.stages}
+        parts: dict[str, list[Lists]] = {stage: [] for stage in self.lengths}
         fates = []
         with reporter.bar("evaluate", len(users), "users") as advance:
             for batch in questions(prepared, users):
-                for stage, answer_UK in self._answers(batch).items():
-                    found = Lists.of(answer_UK, batch.truth, self.kind_I, self.positions)
-                    parts[stage].append(found)
+                for stage, answer in self._answers(batch).items():
+                    parts[stage].append(answer.lists(batch.truth, self.kind_I, self.positions))
                     if stage == "funnel":
-                        fates.append(self._shares(batch, answer_UK))
+                        fates.append(self._shares(batch, answer.item_UK))
                 advance(len(batch.place_U), "funnel")
         return {stage: Lists.join(found) for stage, found in parts.items()}, np.concatenate(fates)
 
-    def _answers(self, batch: Questions) -> dict[str, Ints]:
-        """item_UK of each stage: as many as metrics look at, and of the funnel all of its candidates."""
-        funnel_UK = self.recommender.run(batch.requests, self.depth).item_UK
-        known = {"funnel": funnel_UK, **({"retrieval": funnel_UK} if self.unranked else {})}
+    def _answers(self, batch: Questions) -> dict[str, Answer]:
+        """What each stage answers."""
+        funnel = self.lengths["funnel"].ask(self.recommender, batch.requests)
+        known = {"funnel": funnel, **({"retrieval": funnel} if self.unranked else {})}
         return {
-            stage: known[stage]
-            if stage in known
-            else self.recommender.run(batch.requests, self.positions, stage).item_UK
-            for stage in self.stages
+            stage: known[stage] if stage in known else lengths.ask(self.recommender, batch.requests)
+            for stage, lengths in self.lengths.items()
         }
 
     def _shares(self, batch: Questions, answer_UK: Ints) -> npt.NDArray[np.float64]:
