@@ -11,7 +11,7 @@ import pytest
 
 from shortlist.core.errors import BundleError
 from shortlist.data.held_out import hold_out
-from shortlist.evaluation.protocol import check_same_data, described, questions
+from shortlist.evaluation.protocol import Lengths, check_same_data, described, questions
 from shortlist.features.rows import RaggedBag
 from shortlist.schema import Split
 from tests.evaluation import toy
@@ -133,12 +133,13 @@ def test_the_protocol_in_words_and_numbers(tmp_path: Path) -> None:
     data = toy.prepared(tmp_path, events, users=2, items=3)
     rec = toy.recommender(tmp_path / "bundle", data, toy.recipe())
     users = hold_out(data, Split.TEST, exclude_seen=True)
-    words = described(rec, data, users, Split.TEST, depth=4)
+    words = described(rec, data, users, Split.TEST, Lengths.of(rec, "funnel", []))
     assert words["users"] == 2
     assert words["new_users"] == 1
     assert words["truth_items"] == 2
     assert words["truth_seen_before"] == 1
     assert words["catalogue"] == 3
+    assert words["positions"] == 3
     assert words["candidates_from"] == "popularity"
     assert words["truth"] == "every item with target liked > 0 in the user's test events, unless it was seen before"
     assert words["history"] == "the user's events of train and valid"
@@ -151,7 +152,7 @@ def test_requests_of_events_are_counted_beside_their_users(tmp_path: Path, whose
     recipe = toy.recipe(schema={whose: "user", "item_id": "item", "timestamp": "time"}, split={"requests": "event"})
     rec = toy.recommender(tmp_path / "bundle", data, recipe)
     users = hold_out(data, Split.TEST, exclude_seen=False, requests="event")
-    words = described(rec, data, users, Split.TEST, depth=4)
+    words = described(rec, data, users, Split.TEST, Lengths.of(rec, "funnel", []))
     assert (words["requests"], words["users"], words["users_are"]) == (3, 2, are)
     assert words["requests_for_each"] == "event"
     assert "the requests of each taken together" in words["intervals"]

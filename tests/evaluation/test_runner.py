@@ -14,11 +14,12 @@ from shortlist.data.held_out import hold_out
 from shortlist.evaluation.paired import Contender, Measure, compare
 from shortlist.evaluation.protocol import questions
 from shortlist.evaluation.runner import evaluate
+from shortlist.funnel.sources.mixture import Mixture
 from shortlist.funnel.sources.towers import TowerSource
 from shortlist.index.exact import ExactIndex
 from shortlist.schema import Split
 from tests.evaluation import toy
-from tests.evaluation.conftest import EVENTS, Make
+from tests.evaluation.conftest import EVENTS, ITEMS, Make
 
 
 def value(metrics: dict[str, object], *path: str) -> float:
@@ -99,8 +100,23 @@ def test_without_retrieval_candidates_are_the_most_popular(funnel: Make) -> None
 def test_without_a_ranker_the_funnel_is_retrieval(funnel: Make) -> None:
     metrics = evaluate(*funnel(with_ranking=False))
     assert "ranking" not in metrics["stages"]
+    assert "candidates" not in metrics["protocol"]
+    assert metrics["protocol"]["positions"] == 10
     assert "calibration" not in metrics
     assert metrics["stages"]["funnel"] == metrics["stages"]["retrieval"]
+
+
+@pytest.mark.parametrize("with_ranking", [True, False])
+def test_no_list_is_longer_than_the_catalogue(funnel: Make, with_ranking: bool) -> None:
+    of = {"candidates": 500, "retrieval_weight": 0.0}
+    metrics = evaluate(*funnel(with_ranking=with_ranking, funnel=of, evaluation={"metrics": ["recall@5000"]}))
+    assert metrics["protocol"]["candidates" if with_ranking else "positions"] == ITEMS
+
+
+def test_several_sources_have_candidates_without_a_ranker_too(funnel: Make) -> None:
+    rec, data = funnel(with_ranking=False)
+    rec.__dict__["retrieval"] = Mixture(rec.sources[0], [rec.popularity], [0.5])
+    assert evaluate(rec, data)["protocol"]["candidates"] == 12
 
 
 def test_nobody_held_out_leaves_the_rest_of_the_result(funnel: Make) -> None:

@@ -52,6 +52,13 @@ def test_the_table_of_a_whole_funnel() -> None:
     ]
 
 
+def test_a_list_that_nothing_puts_in_order_has_no_candidates() -> None:
+    found = result()
+    del found["protocol"]["candidates"], found["stages"]["ranking"]
+    found["protocol"]["positions"] = 100
+    assert results_table(found).splitlines()[-1].startswith("where truth was lost: 58.8 % not among the first 100, ")
+
+
 def test_requests_of_events_are_not_taken_for_users() -> None:
     found = result()
     found["protocol"] |= {"requests": 70, "requests_for_each": "event", "users": 20, "users_are": "sessions"}

@@ -62,6 +62,8 @@ class Lengths:
     """How many items a stage is asked for, so that each cut-off looks at the list that a request for so many gets."""
 
     stage: str
+    pooled: bool
+    """Whether the lists are drawn from a pool of candidates, see `Recommender.pools`."""
     common: int
     """Of the list that most cut-offs look at."""
     own: tuple[int, ...]
@@ -72,11 +74,11 @@ class Lengths:
         """Those of a stage whose lists are measured by `metrics`, all of which have a cut-off."""
         metrics = tuple(metrics)
         if not recommender.pools(stage, stage == "funnel" and recommender.rules.reorder):
-            return cls(stage, deepest(metrics), ())
+            return cls(stage, False, deepest(metrics), ())
         candidates = recommender.bundle.settings.candidates
         common = max(candidates, SHOWN)
         cutoffs = {parse(name)[1] or 0 for name in metrics}
-        return cls(stage, common, tuple(sorted(k for k in cutoffs if max(k, candidates) != common)))
+        return cls(stage, True, common, tuple(sorted(k for k in cutoffs if max(k, candidates) != common)))
 
     def ask(self, recommender: Recommender, requests: Requests) -> Answer:
         """The stage's answer to these requests."""
@@ -97,12 +99,16 @@ def check_same_data(recommender: Recommender, prepared: Prepared) -> None:
         )
 
 
-def described(recommender: Recommender, prepared: Prepared, users: HeldOut, split: Split, depth: int) -> dict[str, Any]:
+def described(
+    recommender: Recommender, prepared: Prepared, users: HeldOut, split: Split, funnel: Lengths
+) -> dict[str, Any]:
     """The `protocol` of metrics.json for lists: every choice that moves a figure, in words and numbers."""
     bundle, recipe = recommender.bundle, recommender.bundle.recipe
     target = prepared.schema.targets[0] if prepared.schema.targets else None
     relevant = f"item with target {target.name} > 0" if target else "item"
     unseen = ", unless it was seen before" if recipe.funnel.exclude_seen else ""
+    catalogue = int(bundle.eligible_I.sum())
+    longest = min(funnel.common, catalogue)
     return {
         "requests": len(users),
         "requests_for_each": recipe.split.requests,
@@ -113,11 +119,12 @@ def described(recommender: Recommender, prepared: Prepared, users: HeldOut, spli
         "truth_items": int(users.truth.counts().sum()),
         "truth_seen_before": users.repeats,
         "exclude_seen": recipe.funnel.exclude_seen,
-        "candidates": depth,
+        # Without anything that puts candidates in order there are none: a list is the first so many of its one source.
+        **({"candidates": longest} if funnel.pooled else {"positions": longest}),
         "candidates_from": (recommender.retrieval or recommender.popularity).name,
         "index": bundle.manifest.get("index", {}),
         "retrieval_weight": bundle.settings.retrieval_weight,
-        "catalogue": int(bundle.eligible_I.sum()),
+        "catalogue": catalogue,
         "negatives_in_lists": "none sampled: every list is drawn from the whole catalogue",
         "intervals": _intervals(recipe.split.requests),
     }

@@ -118,7 +118,7 @@ def _measure_lists(
     users = hold_out(prepared, split, seen, most, recipe.seed, recipe.split.requests)
     metrics = list_metrics(settings.metrics)
     run = _Run.of(recommender, prepared, metrics)
-    result["protocol"] |= described(recommender, prepared, users, split, run.lengths["funnel"].common)
+    result["protocol"] |= described(recommender, prepared, users, split, run.lengths["funnel"])
     result["protocol"]["sample_of_users"] = settings.max_users
     if len(users) == 0:
         return

@@ -63,15 +63,22 @@ def whom(protocol: Metrics) -> str:
 
 def lost_line(metrics: Metrics) -> str:
     """Where the truth that nobody got to see was lost, stage by stage."""
-    lost, found, wide = metrics["lost"], metrics[f"found@{SHOWN}"], metrics["protocol"]["candidates"]
+    lost, found = metrics["lost"], metrics[f"found@{SHOWN}"]
     parts = [
-        f"{_percent(lost['not_among_candidates'])} not among {wide:,} candidates",
+        f"{_percent(lost['not_among_candidates'])} not among {among(metrics['protocol'])}",
         f"{_percent(lost['index'])} to the index",
         f"{_percent(lost[f'ranked_below_{SHOWN}'])} ranked below {SHOWN}",
     ]
     if lost["not_in_catalogue"] > 0:
         parts.insert(0, f"{_percent(lost['not_in_catalogue'])} not in the catalogue")
     return f"where truth was lost: {', '.join(parts)}; {_percent(found)} found"
+
+
+def among(protocol: Metrics) -> str:
+    """`500 candidates`, or `the first 100` of a list that nothing puts in another order."""
+    if "candidates" in protocol:
+        return f"{protocol['candidates']:,} candidates"
+    return f"the first {protocol['positions']:,}"
 
 
 def _ranker_alone(metrics: Metrics) -> list[str]:

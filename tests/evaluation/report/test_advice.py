@@ -44,6 +44,16 @@ def test_truth_lost_before_the_ranker(facts: Make) -> None:
     assert "funnel.candidates" not in few.action
 
 
+def test_without_a_ranker_nothing_is_said_of_one(facts: Make) -> None:
+    without = {name: found for name, found in facts().stages.items() if name != "ranking"}
+    protocol = {name: value for name, value in facts().protocol.items() if name != "candidates"} | {"positions": 100}
+    given = advice.lost_among_candidates(facts({**lost(0.588, 0.241), "stages": without, "protocol": protocol}))
+    assert given is not None
+    assert given.evidence == "58.8 % of what people chose was not among the first 100; 24.1 % was ranked below 10."
+    assert "rank" not in given.title
+    assert "funnel.candidates" not in given.action
+
+
 def test_truth_lost_by_the_ranker(facts: Make) -> None:
     given = advice.lost_by_ranker(facts(lost(0.1, 0.6)))
     assert given is not None

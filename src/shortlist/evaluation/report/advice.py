@@ -14,7 +14,7 @@ from shortlist.evaluation.report.curves import best_epoch
 from shortlist.evaluation.report.facts import Facts
 from shortlist.evaluation.report.markup import Markup, note, section, tag
 from shortlist.evaluation.report.numbers import decimal, estimate, percent
-from shortlist.evaluation.table import headline
+from shortlist.evaluation.table import among, headline
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,18 +27,21 @@ class Advice:
 
 
 def lost_among_candidates(facts: Facts) -> Advice | None:
-    """More is lost before the ranker than by it."""
+    """More is not found at all than stands too low."""
     if not facts.has_lists or "retrieval" not in facts.stages:
         return None
-    lost, asked = facts.metrics["lost"], facts.protocol["candidates"]
+    lost = facts.metrics["lost"]
     early, late = lost["not_among_candidates"], lost[f"ranked_below_{SHOWN}"]
     if early <= late or early < 0.2:
         return None
-    more = min(2 * asked, facts.protocol["catalogue"])
-    wider = f"funnel.candidates = {more}, " if asked < facts.protocol["catalogue"] / 4 else ""
+    wider, whose, title = "", f"{percent(late)} was ranked below {SHOWN}", "Find more of the truth"
+    if "ranking" in facts.stages:
+        asked, catalogue = facts.protocol["candidates"], facts.protocol["catalogue"]
+        wider = f"funnel.candidates = {min(2 * asked, catalogue)}, " if asked < catalogue / 4 else ""
+        whose, title = f"the ranker lost {percent(late)}", f"{title} before ranking it"
     return Advice(
-        "Find more of the truth before ranking it",
-        f"{percent(early)} of what people chose was not among {asked:,} candidates; the ranker lost {percent(late)}.",
+        title,
+        f"{percent(early)} of what people chose was not among {among(facts.protocol)}; {whose}.",
         f"Try {wider}a wider retrieval model or more retrieval.epochs, and more features of users and items.",
     )
 

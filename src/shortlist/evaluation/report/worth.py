@@ -9,7 +9,7 @@ from shortlist.evaluation.report.charts import interval_bar, legend, stacked_bar
 from shortlist.evaluation.report.facts import Facts
 from shortlist.evaluation.report.markup import Markup, joined, note, section, table, tag, wrapping
 from shortlist.evaluation.report.numbers import estimate, percent
-from shortlist.evaluation.table import headline, lists_of
+from shortlist.evaluation.table import among, headline, lists_of
 
 _COLOURS = {"popularity": "popularity", "funnel": "funnel"}
 """Of bars; those of sources have the colour of retrieval."""
@@ -42,11 +42,12 @@ def lost(facts: Facts) -> Markup | None:
     if not facts.has_lists:
         return None
     shares = facts.metrics["lost"]
+    below = f"{'a candidate' if 'candidates' in facts.protocol else 'in the list'}, ranked below {SHOWN}"
     parts = [
         (f"shown among the first {SHOWN}", facts.metrics[f"found@{SHOWN}"], "funnel"),
-        (f"a candidate, ranked below {SHOWN}", shares[f"ranked_below_{SHOWN}"], "late"),
+        (below, shares[f"ranked_below_{SHOWN}"], "late"),
         ("lost by the index", shares["index"], "index"),
-        (f"not among {facts.protocol['candidates']:,} candidates", shares["not_among_candidates"], "early"),
+        (f"not among {among(facts.protocol)}", shares["not_among_candidates"], "early"),
         ("not in the catalogue", shares["not_in_catalogue"], "absent"),
     ]
     entries = [(joined([tag("b", percent(share)), " ", name]), colour) for name, share, colour in parts]
