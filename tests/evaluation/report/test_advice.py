@@ -71,7 +71,33 @@ def test_truth_lost_by_the_ranker(facts: Make) -> None:
 def test_a_ranker_that_makes_the_order_worse(facts: Make) -> None:
     given = advice.ranker_below_retrieval(facts(stages(facts(), funnel=stage(0.5, 0.09, 0.3))))
     assert given is not None
-    assert "ndcg@10 is 0.090 with it and 0.100" in given.evidence
+    assert "ndcg@10 is 0.090 ± 0.004 with it and 0.100 ± 0.004" in given.evidence
+    assert 'funnel.retrieval_weight be "auto"' in given.action
+    within = facts(stages(facts(), funnel=stage(0.5, 0.098, 0.3)))
+    assert advice.ranker_below_retrieval(within) is None
+
+
+def test_a_weight_that_is_chosen_already_is_not_told_to_be(facts: Make) -> None:
+    recipe = {**facts().recipe, "funnel": {"retrieval_weight": "auto"}}
+    given = advice.ranker_below_retrieval(facts(stages(facts(), funnel=stage(0.5, 0.09, 0.3)), recipe=recipe))
+    assert given is not None
+    assert given.action.startswith("Give the ranker more features")
+
+
+def test_a_source_that_should_be_the_first(facts: Make) -> None:
+    recipe = {"retrieval": {"model": {"name": "item_knn"}}, "sources": {"seq": {}}}
+
+    def given(knn: float, seq: float, funnel: float = 0.15) -> advice.Advice | None:
+        alone = {"item_knn": stage(0.5, knn, 0.3), "seq": stage(0.5, seq, 0.3), "funnel": stage(0.5, funnel, 0.3)}
+        return advice.another_source_first(facts(stages(facts(), **alone), recipe=recipe))
+
+    told = given(0.1, 0.2)
+    assert told is not None
+    assert "ndcg@10 is 0.200 ± 0.004 by seq alone and 0.100 ± 0.004 by all sources together" in told.evidence
+    assert told.action == "Let seq be [retrieval], and item_knn one of [sources]."
+    assert given(0.1, 0.155) is None
+    assert given(0.2, 0.1) is None
+    assert given(0.1, 0.2, funnel=0.21) is None
 
 
 def test_a_ranker_that_tosses_coins(facts: Make) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from shortlist.evaluation.lists import SHOWN
 from shortlist.evaluation.report.curves import best_epoch
-from shortlist.evaluation.report.facts import Facts
+from shortlist.evaluation.report.facts import Facts, Metrics
 from shortlist.evaluation.report.markup import Markup, note, section, tag
 from shortlist.evaluation.report.numbers import decimal, estimate, percent
 from shortlist.evaluation.table import among, headline
@@ -66,14 +66,35 @@ def lost_by_ranker(facts: Facts) -> Advice | None:
 def ranker_below_retrieval(facts: Facts) -> Advice | None:
     """The second stage makes the order worse."""
     metric = _sharp(facts)
-    funnel, retrieval = facts.value("funnel", metric), facts.value("retrieval", metric)
-    if "ranking" not in facts.stages or funnel is None or retrieval is None or funnel >= retrieval:
+    funnel, retrieval = (facts.stages.get(stage, {}).get(metric) for stage in ("funnel", "retrieval"))
+    if "ranking" not in facts.stages or funnel is None or retrieval is None or not _below(funnel, retrieval):
         return None
+    is_auto = facts.recipe.get("funnel", {}).get("retrieval_weight") == "auto"
     return Advice(
         "The ranker makes the order worse",
-        f"{metric} is {decimal(funnel)} with it and {decimal(retrieval)} by the retrieval score alone.",
-        'Let funnel.retrieval_weight be "auto", give the ranker more features or rows, or leave [ranking] out.'
+        f"{metric} is {estimate(funnel)} with it and {estimate(retrieval)} by the retrieval score alone.",
+        ("Give" if is_auto else 'Let funnel.retrieval_weight be "auto", give')
+        + " the ranker more features or rows, or leave [ranking] out."
         + _learn_from_candidates(facts),
+    )
+
+
+def another_source_first(facts: Facts) -> Advice | None:
+    """A source alone has a better order than all of them in that of the first one."""
+    metric, retrieval = _sharp(facts), facts.recipe.get("retrieval") or {}
+    sources = [retrieval.get("model", {}).get("name"), *facts.recipe.get("sources", {})]
+    measured = {name: facts.stages[name][metric] for name in sources if metric in facts.stages.get(name, {})}
+    if len(measured) < 2:
+        return None
+    best = max(measured, key=lambda name: measured[name]["value"])
+    together, funnel = (facts.stages[stage][metric] for stage in ("retrieval", "funnel"))
+    if best == sources[0] or not (_below(together, measured[best]) and _below(funnel, measured[best])):
+        return None
+    return Advice(
+        f"Let {best} be the first source",
+        f"{metric} is {estimate(measured[best])} by {best} alone and {estimate(together)} by all sources together: "
+        f"the score of the first one, {sources[0]}, orders what all of them propose.",
+        f"Let {best} be [retrieval], and {sources[0]} one of [sources].",
     )
 
 
@@ -259,6 +280,7 @@ def few_users(facts: Facts) -> Advice | None:
 
 RULES: tuple[Callable[[Facts], Advice | None], ...] = (
     retrieval_below_popularity,
+    another_source_first,
     ranker_below_retrieval,
     ranker_by_chance,
     no_retrieval,
@@ -302,6 +324,12 @@ def _of_training(facts: Facts) -> str:
         kept = curve[best_epoch(curve)]["epoch"]
         return f"Validation was best after epoch {kept} already: try a lower retrieval.embedding.lr and dense.lr."
     return "Try more retrieval.epochs, or a higher retrieval.embedding.lr."
+
+
+def _below(first: Metrics, second: Metrics) -> bool:
+    """Whether the first is lower by more than the intervals of both; one without an interval is taken as it is."""
+    high, low = first["high"], second["low"]
+    return bool((first["value"] if high is None else high) < (second["value"] if low is None else low))
 
 
 def _sharp(facts: Facts) -> str | None:
