@@ -12,6 +12,7 @@ import pytest
 from shortlist.bundle.manifest import write_manifest
 from shortlist.bundle.recommender import Recommender
 from shortlist.core.files import read_json, write_json
+from shortlist.serving.service import Service
 from tests.cli.conftest import EVENTS_A_USER, ITEMS, USERS, Shortlist
 
 
@@ -51,6 +52,8 @@ def test_inspect_says_what_is_in_it(bundle: Path, shortlist: Shortlist) -> None:
     assert f"{USERS} users, {ITEMS} items, {USERS * EVENTS_A_USER:,} events" in said.out
     assert "retrieval: two_tower, ranking: wide_deep" in said.out
     assert facts["models"] == {"retrieval": "two_tower", "ranking": "wide_deep"}
+    assert facts["version"] == Service(Recommender.load(bundle)).label.version
+    assert said.out.split()[:2] == ["version", facts["version"]]
     assert (facts["users"], facts["items"]) == (USERS, ITEMS)
     assert facts["bytes"] == sum(facts["parts"].values())
     assert facts["bytes"] == sum(p.stat().st_size for p in bundle.rglob("*") if p.is_file()) - _size(bundle)
@@ -63,8 +66,8 @@ def _size(bundle: Path) -> int:
 
 def test_verify_reads_every_byte(bundle: Path, tmp_path: Path, shortlist: Shortlist) -> None:
     assert shortlist("bundle", "verify", bundle).out.startswith("whole: ")
-    identity = json.loads(shortlist("bundle", "inspect", bundle, "--json").out)["identity"]
-    assert json.loads(shortlist("bundle", "verify", bundle, "--json").out)["identity"] == identity
+    version = json.loads(shortlist("bundle", "inspect", bundle, "--json").out)["version"]
+    assert json.loads(shortlist("bundle", "verify", bundle, "--json").out)["version"] == version
 
     altered = Path(shutil.copytree(bundle, tmp_path / "altered"))
     model = altered / "ranking" / "model.onnx"

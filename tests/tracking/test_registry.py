@@ -15,8 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from shortlist.bundle.described import identity
-from shortlist.bundle.manifest import check_manifest
+from shortlist.bundle.manifest import check_manifest, version_of
 from shortlist.cli.main import main
 from shortlist.core.errors import RecipeError, UserError
 from shortlist.core.files import read_json
@@ -166,7 +165,7 @@ def test_the_bundle_that_was_recorded_is_registered_and_no_other(
     version = registry.register(run)
     model = Path(mlflow.artifacts.download_artifacts(f"models:/{registry.name}/1", dst_path=str(tmp_path)))
     (manifest,) = model.rglob("manifest.json")
-    assert identity(check_manifest(manifest.parent)) == version.bundle == identity(check_manifest(run / "bundle"))
+    assert version_of(check_manifest(manifest.parent)) == version.bundle == version_of(check_manifest(run / "bundle"))
 
 
 def test_a_run_without_its_bundle_and_one_that_was_deleted_are_not_registered(

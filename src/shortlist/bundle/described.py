@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from shortlist.bundle.manifest import check_manifest
+from shortlist.bundle.manifest import check_manifest, version_of
 from shortlist.bundle.read import Bundle
 from shortlist.bundle.rules import BundleRules
-from shortlist.core.files import fingerprint, read_json
+from shortlist.core.files import read_json
 from shortlist.recipe.sections import sources_of
 
 
@@ -23,11 +23,6 @@ class Difference:
     second: Any
 
 
-def identity(manifest: Mapping[str, Any]) -> str:
-    """A hash of all files of a bundle: equal for bundles that answer alike."""
-    return fingerprint({name: facts["sha256"] for name, facts in manifest["files"].items()})
-
-
 def describe(path: str | Path) -> dict[str, Any]:
     """The facts of the bundle at `path`, as JSON values; its files are checked but for their hashes. BundleError."""
     bundle = Bundle.open(path, verify=False)
@@ -37,8 +32,8 @@ def describe(path: str | Path) -> dict[str, Any]:
     if recipe.ranking is not None:
         models["ranking"] = recipe.ranking.model.name
     return {
+        "version": version_of(manifest),
         "name": manifest["name"],
-        "identity": identity(manifest),
         "created": manifest["created"],
         "shortlist": manifest["shortlist"],
         "format": manifest["format"],

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from shortlist.core.errors import BundleError
-from shortlist.core.files import read_json, sha256, write_json
+from shortlist.core.files import fingerprint, read_json, sha256, write_json
 
 FORMAT = 4
 """Version of the folder's layout; a bundle of another one is refused."""
@@ -49,6 +49,11 @@ def check_manifest(folder: Path, hashes: bool = True) -> dict[str, Any]:
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise BundleError(f"{folder / NAME} is broken: {error}. Export the bundle again with: shortlist run") from error
     return manifest
+
+
+def version_of(manifest: Mapping[str, Any]) -> str:
+    """The version of a bundle: a hash of all its files, equal for bundles that answer alike."""
+    return fingerprint({name: facts["sha256"] for name, facts in manifest["files"].items()})
 
 
 def _check_format(folder: Path, manifest: Mapping[str, Any]) -> None:

@@ -54,7 +54,8 @@ def _inspect(args: argparse.Namespace) -> None:
     for name, kind in facts["features"].items():
         features.setdefault(kind, []).append(name)
     lines = {
-        "name": f"{facts['name']}   {facts['identity']}",
+        "version": facts["version"],
+        "name": facts["name"],
         "made": f"{facts['created']} by shortlist {facts['shortlist']}, format {facts['format']}, seed {facts['seed']}",
         "models": ", ".join(f"{stage}: {name}" for stage, name in facts["models"].items()) or "none",
         "targets": ", ".join(facts["targets"]) or "none",
@@ -71,15 +72,14 @@ def _inspect(args: argparse.Namespace) -> None:
 
 
 def _verify(args: argparse.Namespace) -> None:
-    from shortlist.bundle.described import identity
-    from shortlist.bundle.manifest import check_manifest
+    from shortlist.bundle.manifest import check_manifest, version_of
 
     manifest = check_manifest(Path(args.bundle), hashes=True)
     files, size = len(manifest["files"]), sum(facts["bytes"] for facts in manifest["files"].values())
     if args.json:
-        print_json({"identity": identity(manifest), "files": files, "bytes": size})
+        print_json({"version": version_of(manifest), "files": files, "bytes": size})
     else:
-        print(f"whole: {files} files, {size / 2**20:,.1f} MiB, {identity(manifest)}")
+        print(f"whole: {files} files, {size / 2**20:,.1f} MiB, version {version_of(manifest)}")
 
 
 def _diff(args: argparse.Namespace) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
+from shortlist.bundle.manifest import version_of
 from shortlist.bundle.parity_sample import check_sample
 from shortlist.bundle.recommender import Recommender
 from shortlist.core.errors import BundleError
 from shortlist.serving.lineup import Arm, Lineup, shares
-from shortlist.serving.orders import Order, Placed, Placement, Report, version_of
+from shortlist.serving.orders import Order, Placed, Placement, Report
 from shortlist.serving.service import Service
 from shortlist.serving.settings import MAIN, ServeSettings, Variant
 from shortlist.state import State

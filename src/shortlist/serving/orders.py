@@ -13,9 +13,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from shortlist.bundle.manifest import check_manifest
+from shortlist.bundle.manifest import check_manifest, version_of
 from shortlist.core.errors import BundleError, RequestError
-from shortlist.core.files import fingerprint, read_json, write_json
+from shortlist.core.files import read_json, write_json
 from shortlist.core.lock import in_turn
 from shortlist.serving.alias import PREFIX, bundle_at
 
@@ -137,11 +137,6 @@ class RunFolder:
     def _write(self, order: Order) -> Order:
         write_json(self._order, asdict(order))
         return order
-
-
-def version_of(manifest: Mapping[str, Any]) -> str:
-    """A hash of a bundle's files, by their manifest."""
-    return fingerprint(manifest["files"])
 
 
 def _placement(values: Mapping[str, Any]) -> Placement:

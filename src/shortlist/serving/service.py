@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TypeVar
 
 from shortlist.bundle.about_user import AboutUser, about_user
+from shortlist.bundle.manifest import version_of
 from shortlist.bundle.past_events import Event
 from shortlist.bundle.recommender import Recommendation, Recommender
 from shortlist.bundle.times import seconds_told
@@ -21,7 +22,6 @@ from shortlist.serving.bodies import ItemId, RankBody, RecommendBody, UserId, bo
 from shortlist.serving.columns import RequestColumns
 from shortlist.serving.events import EventsAnswer, EventsBody, append, events_body
 from shortlist.serving.examples import Examples
-from shortlist.serving.orders import version_of
 from shortlist.serving.read import path
 from shortlist.serving.refusal import Refusal
 

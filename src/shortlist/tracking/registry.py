@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from shortlist.bundle.described import identity
-from shortlist.bundle.manifest import check_manifest
+from shortlist.bundle.manifest import check_manifest, version_of
 from shortlist.core.errors import EnvironmentFault, UserError
 from shortlist.core.files import read_json
 from shortlist.core.quiet import quiet_mlflow
@@ -37,7 +36,7 @@ class Version:
     folder: Path
     """The run's, on the machine that registered it."""
     bundle: str
-    """Identity of the bundle: see `bundle.described`."""
+    """Of the bundle: see `bundle.manifest.version_of`."""
     run_id: str
     created: int
     """Unix milliseconds."""
@@ -47,7 +46,7 @@ class Version:
     def is_here(self) -> bool:
         """Whether its run's folder still has the bundle that was registered."""
         try:
-            return identity(check_manifest(self.folder / "bundle", hashes=False)) == self.bundle
+            return version_of(check_manifest(self.folder / "bundle", hashes=False)) == self.bundle
         except UserError:
             return False
 
@@ -92,7 +91,7 @@ class Registry:
         Raises:
             UserError: the run was not recorded here, or without the bundle that its folder has.
         """
-        bundle = identity(check_manifest(run / "bundle", hashes=True))
+        bundle = version_of(check_manifest(run / "bundle", hashes=True))
         record = self._record_of(run)
         known = next((version for version in self.versions() if version.bundle == bundle), None)
         found = known or self._registered(run, record, bundle)

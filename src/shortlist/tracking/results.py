@@ -6,8 +6,7 @@ import shutil
 import uuid
 from typing import TYPE_CHECKING
 
-from shortlist.bundle.described import identity
-from shortlist.bundle.manifest import check_manifest
+from shortlist.bundle.manifest import check_manifest, version_of
 from shortlist.evaluation.report.pictures import pictures
 from shortlist.export.mlflow_model import save_mlflow_model
 from shortlist.pipeline.stages import trained_stages
@@ -44,4 +43,4 @@ def _keep_bundle(store: Store, record: Record, run: Watched) -> tuple[str, str]:
         store.finish_model(model_id, record.run_id, draft)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
-    return model_id, identity(check_manifest(run.folder / "bundle", hashes=False))
+    return model_id, version_of(check_manifest(run.folder / "bundle", hashes=False))
