@@ -15,7 +15,7 @@ from shortlist.nn.history import EventSettings
 from shortlist.recipe.features import field_names
 from shortlist.recipe.ranking import Ranking
 from shortlist.recipe.retrieval import Retrieval, Source
-from shortlist.recipe.sections import Features
+from shortlist.recipe.sections import Features, Recipe
 from shortlist.recipe.training import Model, Training
 from shortlist.schema import Inputs, Side
 from shortlist.schema.columns import USER_ID
@@ -76,6 +76,17 @@ def matrix_model(choice: Model) -> MatrixModel:
 def config_of(section: Retrieval | Ranking) -> Settings:
     """All settings of the model that a section of the recipe names, with the defaults of those it leaves out."""
     return _config(RANKING if isinstance(section, Ranking) else RETRIEVAL, section.model, "model")
+
+
+def all_settings(recipe: Recipe) -> dict[str, Any]:
+    """The recipe as JSON values, with the settings of its models that it leaves at their defaults."""
+    found = recipe.model_dump(mode="json", by_alias=True)
+    sections = [(found["retrieval"], recipe.retrieval), (found["ranking"], recipe.ranking)]
+    sections += [(found["sources"][name], source) for name, source in recipe.sources.items()]
+    for values, section in sections:
+        if section is not None:
+            values["model"] |= config_of(section).model_dump(mode="json")
+    return found
 
 
 def _told(inputs: Inputs, config: Settings) -> Inputs:

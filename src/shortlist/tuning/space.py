@@ -15,7 +15,7 @@ from optuna.distributions import (
 
 from shortlist.core.errors import Problem, RecipeError
 from shortlist.core.settings import Settings
-from shortlist.models.catalogue import config_of, is_fitted
+from shortlist.models.catalogue import all_settings, config_of, is_fitted
 from shortlist.recipe.ranking import Ranking
 from shortlist.recipe.retrieval import Retrieval
 from shortlist.recipe.sections import Recipe
@@ -64,7 +64,7 @@ def overrides(values: Values, ranges: Ranges) -> list[str]:
 def values_of(recipe: Recipe, ranges: Ranges) -> dict[str, Any] | None:
     """The recipe's own values, as a trial's; None where one of them lies in no range."""
     found: dict[str, Any] = {}
-    settings = _with_models(recipe)
+    settings = all_settings(recipe)
     for setting, range_ in ranges.items():
         value = _at(settings, setting)
         if not _holds(range_, value):
@@ -123,16 +123,6 @@ def _problems(ranges: Ranges, read: Read) -> list[Problem]:
                 wrong = "; ".join(f"{p.where}: {p.message.removesuffix(' (from --set)')}" for p in error.problems)
                 problems.append(Problem(f"tune.{setting}", f"with {toml(value)} the recipe has an error: {wrong}"))
     return problems
-
-
-def _with_models(recipe: Recipe) -> dict[str, Any]:
-    """All settings of the recipe, those of its models among them that it leaves at their defaults."""
-    found = recipe.model_dump(mode="json", by_alias=True)
-    if recipe.retrieval is not None:
-        found["retrieval"]["model"] |= config_of(recipe.retrieval).model_dump(mode="json")
-    if recipe.ranking is not None:
-        found["ranking"]["model"] |= config_of(recipe.ranking).model_dump(mode="json")
-    return found
 
 
 def _at(settings: Mapping[str, Any], path: str) -> Any:

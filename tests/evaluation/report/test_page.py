@@ -122,6 +122,8 @@ def test_the_sections_say_what_happened(run: tuple[Page, dict[str, Any], str]) -
     assert "1 of 10 chosen" in page.sections["examples"]
     assert "Also chosen: i2, i14" in page.sections["examples"]
     assert 'ranking.model.name = "wide_deep"' in page.sections["recipe"]
+    assert "ranking.model.hidden = [256, 128]" in page.sections["recipe"]
+    assert "retrieval.model.dropout = 0.0" in page.sections["recipe"]
 
 
 def test_titles_from_the_data_are_escaped(run: tuple[Page, dict[str, Any], str]) -> None:

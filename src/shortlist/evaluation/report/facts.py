@@ -24,7 +24,7 @@ class Facts:
     metrics: Metrics
     """The content of metrics.json."""
     recipe: Mapping[str, Any]
-    """The recipe as JSON values."""
+    """The recipe as JSON values, with all settings of its models."""
     manifest: Metrics
     """Of the prepared data: rows, users, items, split and audit."""
     curves: Mapping[str, Sequence[Metrics]]
@@ -58,13 +58,16 @@ class Facts:
 
 def gather(folder: Path, metrics: Metrics, recommender: Recommender, prepared: Prepared) -> Facts:
     """Facts of the run in `folder`."""
+    # It brings torch, which a run with nothing left to do never needs.
+    from shortlist.models.catalogue import all_settings
+
     bundle = recommender.bundle
     split = Split[metrics["protocol"]["split"].upper()]
     paths = {stage: folder / stage / "history.json" for stage in (*sources_of(bundle.recipe), "ranking")}
     curves = {stage: read_json(path) for stage, path in paths.items() if path.is_file()}
     return Facts(
         metrics=metrics,
-        recipe=bundle.recipe.model_dump(mode="json", by_alias=True),
+        recipe=all_settings(bundle.recipe),
         manifest=prepared.manifest,
         curves={stage: curve for stage, curve in curves.items() if curve[0]["valid"]},
         examples=examples(recommender, prepared, split) if "funnel" in metrics["stages"] else (),
