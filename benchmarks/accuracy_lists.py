@@ -60,6 +60,8 @@ class Entry:
     """Seconds that its training may take on two cores."""
     begins_at_random: bool = False
     """Of a model that is fitted in one go: whether another seed gives another fit."""
+    most_seeds: int | None = None
+    """What is affordable of a long training; None for as many as are asked for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -240,7 +242,7 @@ class _Work:
     def tested(self, name: str, choice: Settings, epochs: int | None) -> list[dict[str, Any]]:
         """The test's figures of each seed; of one where all seeds give the same model."""
         entry = self.comparison.entries[name]
-        recipes = [self.recipe(entry, choice, seed) for seed in self.seeds]
+        recipes = [self.recipe(entry, choice, seed) for seed in self.seeds[: entry.most_seeds]]
         model = recipes[0].retrieval and recipes[0].retrieval.model
         if model and is_fitted(model) and not entry.begins_at_random:
             recipes = recipes[:1]

@@ -185,12 +185,20 @@ def scripted(refit: bool) -> Comparison:
     )
 
 
-@pytest.mark.parametrize(("model", "at_random", "seeds"), [("ease", False, [3]), ("als", True, [3, 4])])
-def test_a_model_that_all_seeds_give_alike_is_measured_once(
-    model: str, at_random: bool, seeds: list[int], options: Options, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("model", "about", "seeds"),
+    [
+        ("ease", {}, [3]),
+        ("als", {"begins_at_random": True}, [3, 4]),
+        ("two_tower", {}, [3, 4]),
+        ("two_tower", {"most_seeds": 1}, [3]),
+    ],
+)
+def test_a_row_is_measured_with_as_many_seeds_as_tell_something(
+    model: str, about: dict[str, Any], seeds: list[int], options: Options, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     runs = Scripted(monkeypatch)
-    entries = {"fitted": Entry(retrieval={"model": model}, begins_at_random=at_random)}
+    entries = {"fitted": Entry(retrieval={"model": model}, **about)}
     result = compare(replace(scripted(True), entries=entries, goals={}), replace(options, seeds=2, seed=3))
     assert [(seed, valid) for _, seed, valid, _, _ in runs.walked] == [(3, 0.1), *((seed, 0.0) for seed in seeds)]
     assert result.details["tables"][0]["rows"]["fitted"]["seeds"] == len(seeds)
