@@ -101,7 +101,7 @@ def test_somebody_new_is_shown_by_what_was_done(bundle: Path, shortlist: Shortli
     [
         (["--history", "12"], 5, "history: expected JSON such as"),
         (["--history", "[]", "--users", "u.csv"], 2, "--history is that of one user"),
-        (["--k", "0"], 5, "k must be at least 1"),
+        (["--k", "0"], 5, "k: expected an integer of at least 1, found 0"),
         (["--user", "bob"], 5, "users of this bundle are integers"),
         (["--users", "no-such.csv"], 3, "no file no-such.csv"),
     ],

@@ -18,7 +18,7 @@ from tests.cli.conftest import Shortlist
     [
         (["--user", "1"], 2, "--engine spark writes lists for many users"),
         (["--state", "redis://host"], 2, "executors do not open a --state"),
-        (["--k", "0"], 5, "k must be at least 1"),
+        (["--k", "0"], 5, "k: expected an integer of at least 1, found 0"),
         (["--filter", "genre has 'x'"], 5, "genre"),
         (["--part-users", "0"], 5, "--part-users must be at least 1, found 0"),
     ],

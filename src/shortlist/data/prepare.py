@@ -129,6 +129,9 @@ class _Stage:
         for side, table in tables.by_side.items():
             numeric = {name: spec for name, spec in features[side].items() if isinstance(spec, Numeric)}
             wanted = {f"features.{side}.{name}": spec.column or name for name, spec in numeric.items()}
+            if side == Side.CONTEXT:
+                # Of text that tells the time, which is audited by itself, a feature has the seconds.
+                wanted = {at: column for at, column in wanted.items() if column != self.recipe.schema_.timestamp}
             audit_numbers(self.engine, table, tables.source(side), wanted, audit)
 
     def _id_type(self, tables: Tables, side: Side) -> str:
