@@ -115,7 +115,7 @@ def test_a_frame_without_the_users_is_refused(model: Path) -> None:
 
 def test_the_model_says_what_it_is_and_needs_no_package_of_training(shop: Recommender, model: Path) -> None:
     about = mlflow.models.Model.load(str(model))
-    base = {"mlflow-skinny", "numpy", "onnxruntime", "pandas", "pyarrow", "pydantic", "rich"}
+    base = {"mlflow-skinny", "numpy", "onnxruntime", "pandas", "pyarrow", "pydantic", "rich", "threadpoolctl"}
 
     assert about.metadata["bundle"] == "shop"
     assert len(about.metadata["bundle_sha256"]) == 64
